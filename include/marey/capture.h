@@ -1,0 +1,341 @@
+/* Recording: lanes that take events, and what they share.
+ *
+ * The way of an event: the interpreter's hook finds its thread's lane (one load relative
+ * to the thread pointer), the function's record, and calls marey_enter() or
+ * marey_leave(). These read the clock, build the event in a register, store eight bytes
+ * and advance. Everything rare — a full slot, a pause longer than a token can say, a
+ * thread's first event, a stack that does not match — goes to one out-of-line function.
+ *
+ *     marey_recording_start(&options, &recording, &err);
+ *     struct marey_lane *lane = marey_this_lane();
+ *     marey_enter(lane, function, key);
+ *     ...
+ *     marey_leave(lane, key);
+ *     marey_recording_stop(recording);
+ *
+ * Never trust pairing: each open call has a key (who it is: the address of its frame or
+ * callable); a leave whose key is not on top ends what lies above it as CUT, and one
+ * whose key is nowhere is none of ours.
+ *
+ * Knows no Python: keys are numbers, functions are records made by the caller.
+ */
+#ifndef MAREY_CAPTURE_H
+#define MAREY_CAPTURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "format/layout.h"
+#include "marey/format_put.h"
+#include "marey/status.h"
+
+struct marey_recording;
+
+/* A function as the hot path needs it. Made once, never freed while the process lives;
+ * ids are the process's own and outlast a recording. */
+struct marey_function {
+    uint32_t id;
+    uint32_t code;     /* the id as it is written: varint, first byte lowest */
+    uint8_t code_size; /* bytes of it, 1 to 4 */
+    bool is_skipped;   /* filtered out */
+    uint16_t flags;    /* MAREY_FUNCTION_* */
+    void *owner;       /* of the maker of the record */
+};
+
+/* One open call. */
+struct marey_call {
+    uintptr_t key;
+    uint64_t start_ticks; /* of the running part */
+    const struct marey_function *function;
+    bool is_resumed;
+    bool is_pending; /* not written yet: may turn out shorter than --min-duration */
+};
+
+/* What one thread writes into. Only its own thread touches it between attach and
+ * detach, but for `limit`, which stop() sets to send the thread the slow way. */
+struct marey_lane {
+    uint8_t *cursor;         /* where the next event goes */
+    uint8_t *limit;          /* the last place an event may start; NULL: ask first */
+    uint64_t last_ticks;     /* of the last event */
+    struct marey_call *top;  /* innermost open call; the bottom entry is a sentinel */
+    struct marey_call *last; /* the last entry the stack has room for */
+    uint32_t event_count;    /* in this chunk */
+    uint32_t shift;          /* of the clock */
+    uint64_t bound[MAREY_ACTIVATION_SLOTS]; /* keys the slots mean in this chunk */
+    const struct marey_function *bound_function[MAREY_ACTIVATION_SLOTS];
+    /* Cold from here on. */
+    struct marey_recording *recording; /* borrowed; NULL: not recording */
+    struct marey_slot slot;
+    struct marey_call *stack; /* owned; the sentinel */
+    uint8_t *real_limit;
+    uint32_t serial; /* 0: not in the trace yet */
+    uint32_t payload_start;
+    uint64_t sequence;
+    uint64_t first_index; /* events before this chunk, lost ones included */
+    uint64_t lost_count;  /* not yet said in the trace */
+    uint64_t native_id, python_id;
+    uint64_t blob_index; /* blobs written so far */
+    struct marey_slot blob_slot;
+    uint32_t blob_size, blob_records;
+    uint64_t blob_sequence;
+    uint32_t name_tries;
+    bool is_main, is_earlier, has_name, is_ended;
+    uint8_t ignore_depth; /* > 0: marey.ignore */
+    char name[256];
+    struct marey_lane *next; /* in the recording's list */
+};
+
+/* The lane of threads that have none: full from birth, so that their first event goes
+ * the slow way. Never written to. */
+extern struct marey_lane marey_idle_lane;
+extern MAREY_THREAD_LOCAL struct marey_lane *marey_lane_of_thread;
+
+MAREY_INLINE struct marey_lane *
+marey_this_lane(void)
+{
+    return marey_lane_of_thread;
+}
+
+/* ---- starting and stopping ---- */
+
+struct marey_recording_options {
+    const char *path;
+    bool may_join; /* the file may be there: another process of this run made it */
+    struct marey_file_options file;
+    uint32_t max_depth;       /* 0: none */
+    uint64_t min_duration_ns; /* 0: none */
+    const char *options_text; /* JSON, for the trace */
+};
+
+/* Texts about this process for its PROCESS record; borrowed for the call. */
+struct marey_process_texts {
+    const char *const *arguments; /* bytes, terminated */
+    uint32_t argument_count;
+    const char *executable, *version, *directory, *program;
+};
+
+/* Makes or joins the file and becomes the recording of this process; there is at most
+ * one. Threads get their lanes at their first event, or by marey_lane_attach(). */
+enum marey_status marey_recording_start(const struct marey_recording_options *options,
+                                        const struct marey_process_texts *texts,
+                                        struct marey_error *err);
+/* Closes all chunks. The interpreter must have stopped calling the hooks. */
+void marey_recording_stop(int exit_status, bool has_exit_status);
+bool marey_recording_is_on(void);
+/* Counters of the file, all its processes together. */
+void marey_recording_counts(struct marey_file_counts *out);
+/* Time since start, for the summary. */
+uint64_t marey_recording_age_ns(void);
+
+/* ---- definitions: thread safe, not for the hot path ---- */
+
+/* Ids of the process, defined once a recording. Equal texts get equal ids. 0: failed. */
+uint32_t marey_define_string(const char *bytes, size_t size_bytes);
+uint32_t marey_define_file(const char *path, size_t size_bytes, uint64_t source_key);
+/* Makes the function's record and defines it. NULL: out of memory. */
+struct marey_function *marey_define_function(const char *name, size_t name_size,
+                                             uint32_t module, uint32_t file,
+                                             uint32_t line, uint16_t flags);
+void marey_define_note(const char *text);
+void marey_define_cost(uint32_t kind, uint64_t picoseconds);
+/* Stores a source text (compressed) unless the trace has one with this key. */
+void marey_store_source(uint64_t key, const char *path, size_t path_size,
+                        const char *text, size_t text_size);
+/* Calls `visit` for every function made so far, in order of id. */
+void marey_each_function(void (*visit)(struct marey_function *function, void *context),
+                         void *context);
+
+/* ---- lanes ---- */
+
+/* What the owner of the threads (the interpreter's side) knows about one. */
+struct marey_thread_facts {
+    uint64_t native_id, python_id;
+    bool is_main, is_earlier;
+    const char *name; /* UTF-8, terminated; NULL: not known yet */
+};
+/* Asked on the slow path: when a thread has its first event, and again now and then
+ * until has_name. Fills in what it knows of the calling thread. */
+typedef void (*marey_facts_function)(struct marey_lane *lane,
+                                     struct marey_thread_facts *out);
+void marey_lane_ask(marey_facts_function facts);
+/* Called about once a second from the slow path of some thread. */
+void marey_recording_on_second(void (*tick)(void));
+
+/* The calling thread's own lane, made if need be; NULL when not recording. */
+struct marey_lane *marey_lane_attach(void);
+/* A lane for another thread, with the calls it has open now (outermost first). The
+ * thread takes it over at its first event, known by its native id. */
+struct marey_lane *marey_lane_prepare(const struct marey_thread_facts *facts);
+/* Pushes a call that is open already. Only before the lane's first event. */
+void marey_lane_push_open(struct marey_lane *lane, const struct marey_function *function,
+                          uintptr_t key);
+/* A new name, or the same one. */
+void marey_lane_rename(struct marey_lane *lane, const char *name);
+/* Events of the calling thread are left out until the matching call. */
+void marey_lane_ignore(bool is_ignored);
+
+/* ---- events, out of line ---- */
+
+void marey_enter_slow(struct marey_lane *lane, const struct marey_function *function,
+                      uintptr_t key, uint64_t now);
+void marey_leave_slow(struct marey_lane *lane, uintptr_t key, uint64_t now);
+/* An exception ended the call; `exception` is a string id, 0 unknown. */
+void marey_unwind(struct marey_lane *lane, uintptr_t key, uint32_t exception);
+void marey_yield_slow(struct marey_lane *lane, uintptr_t key, uint64_t now);
+void marey_resume_slow(struct marey_lane *lane, const struct marey_function *function,
+                       uintptr_t key, uint64_t now);
+/* The activation was resumed by throw(). */
+void marey_resume_thrown(struct marey_lane *lane, const struct marey_function *function,
+                         uintptr_t key, uint32_t exception);
+void marey_instant(struct marey_lane *lane, uint32_t name, uint64_t blob);
+void marey_counter(struct marey_lane *lane, uint32_t name, double value);
+/* Values of the innermost call. */
+void marey_values(struct marey_lane *lane, uint8_t role, uint64_t blob);
+/* Stores a blob (body as docs/format.md 4) and returns 1 + its index, 0: lost. */
+uint64_t marey_blob_put(struct marey_lane *lane, const uint8_t *body, size_t size_bytes);
+
+/* ---- events, inline ---- */
+
+/* Deltas below this fit the fast path's token. */
+#define MAREY_DELTA_FAST (UINT64_C(1) << 26)
+
+MAREY_INLINE uint64_t
+marey_lane_now(const struct marey_lane *lane)
+{
+    return marey_counter_read() >> lane->shift;
+}
+
+/* The token as it is written, first byte lowest, and its size. */
+MAREY_INLINE uint64_t
+marey_token(uint64_t delta, unsigned kind, unsigned *size_bytes)
+{
+    uint64_t value = delta << MAREY_TOKEN_BITS | kind;
+
+    if (MAREY_LIKELY(value < 0x80)) {
+        *size_bytes = 1;
+        return value;
+    }
+    if (MAREY_LIKELY(value < 0x4000)) {
+        *size_bytes = 2;
+        return (value & 0x7f) | (value >> 7) << 8 | 0x80;
+    }
+    if (value < 0x200000) {
+        *size_bytes = 3;
+        return (value & 0x7f) | (value >> 7 & 0x7f) << 8 | (value >> 14) << 16 | 0x8080;
+    }
+    *size_bytes = 4;
+    return (value & 0x7f) | (value >> 7 & 0x7f) << 8 | (value >> 14 & 0x7f) << 16 |
+           (value >> 21) << 24 | 0x808080;
+}
+
+/* One store: a killed process leaves whole events. */
+MAREY_INLINE void
+marey_put_event(struct marey_lane *lane, uint64_t bits, unsigned size_bytes, uint64_t now)
+{
+    memcpy(lane->cursor, &bits, sizeof(bits));
+    lane->cursor += size_bytes;
+    lane->last_ticks = now;
+    lane->event_count++;
+}
+
+/* A call of `function` begins; `key` tells it from all other open calls of the thread.
+ * Only where the clock is a counter; else the slow form. */
+MAREY_INLINE void
+marey_enter(struct marey_lane *lane, const struct marey_function *function,
+            uintptr_t key)
+{
+    uint64_t now = marey_lane_now(lane);
+    uint64_t delta = now - lane->last_ticks;
+    struct marey_call *call = lane->top + 1;
+    unsigned size;
+
+    if (MAREY_UNLIKELY(lane->cursor > lane->limit || delta >= MAREY_DELTA_FAST ||
+                       call > lane->last)) {
+        marey_enter_slow(lane, function, key, now);
+        return;
+    }
+    call->key = key;
+    call->start_ticks = now;
+    call->function = function;
+    call->is_resumed = false;
+    lane->top = call;
+    uint64_t bits = marey_token(delta, MAREY_TOKEN_ENTER, &size);
+    bits |= (uint64_t)function->code << (8 * size);
+    marey_put_event(lane, bits, size + function->code_size, now);
+}
+
+/* The call `key` returned. */
+MAREY_INLINE void
+marey_leave(struct marey_lane *lane, uintptr_t key)
+{
+    uint64_t now = marey_lane_now(lane);
+    uint64_t delta = now - lane->last_ticks;
+    unsigned size;
+
+    if (MAREY_UNLIKELY(lane->top->key != key || lane->cursor > lane->limit ||
+                       delta >= MAREY_DELTA_FAST)) {
+        marey_leave_slow(lane, key, now);
+        return;
+    }
+    lane->top--;
+    uint64_t bits = marey_token(delta, MAREY_TOKEN_LEAVE, &size);
+    marey_put_event(lane, bits, size, now);
+}
+
+MAREY_INLINE unsigned
+marey_activation_slot(uintptr_t key)
+{
+    return (unsigned)((key >> 4) ^ (key >> 9)) % MAREY_ACTIVATION_SLOTS;
+}
+
+/* The generator's or coroutine's call `key` is suspended. */
+MAREY_INLINE void
+marey_yield(struct marey_lane *lane, uintptr_t key)
+{
+    uint64_t now = marey_lane_now(lane);
+    uint64_t delta = now - lane->last_ticks;
+    unsigned slot = marey_activation_slot(key), size;
+
+    if (MAREY_UNLIKELY(lane->top->key != key || lane->bound[slot] != key ||
+                       lane->cursor > lane->limit || delta >= MAREY_DELTA_FAST)) {
+        marey_yield_slow(lane, key, now);
+        return;
+    }
+    lane->top--;
+    uint64_t bits = marey_token(delta, MAREY_TOKEN_EXTENDED, &size);
+    bits |= (uint64_t)(MAREY_OP_YIELD + slot) << (8 * size);
+    marey_put_event(lane, bits, size + 1, now);
+}
+
+/* It runs again, perhaps on another thread than before. */
+MAREY_INLINE void
+marey_resume(struct marey_lane *lane, const struct marey_function *function,
+             uintptr_t key)
+{
+    uint64_t now = marey_lane_now(lane);
+    uint64_t delta = now - lane->last_ticks;
+    unsigned slot = marey_activation_slot(key), size;
+    struct marey_call *call = lane->top + 1;
+
+    if (MAREY_UNLIKELY(lane->bound[slot] != key ||
+                       lane->bound_function[slot] != function ||
+                       lane->cursor > lane->limit || delta >= MAREY_DELTA_FAST ||
+                       call > lane->last)) {
+        marey_resume_slow(lane, function, key, now);
+        return;
+    }
+    call->key = key;
+    call->start_ticks = now;
+    call->function = function;
+    call->is_resumed = true;
+    lane->top = call;
+    uint64_t bits = marey_token(delta, MAREY_TOKEN_EXTENDED, &size);
+    bits |= (uint64_t)(MAREY_OP_RESUME + slot) << (8 * size);
+    marey_put_event(lane, bits, size + 1, now);
+}
+
+#endif
