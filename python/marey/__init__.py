@@ -1,0 +1,1 @@
+"""Marey records what a Python program did, and plays it back."""

@@ -1,0 +1,273 @@
+"""What to record: the options of `marey run`, of `marey.record()` and of a child.
+
+A parent tells its children through one environment variable, MAREY_TRACE, whose value
+is `key=value` fields with `;` between them. This module is imported at the start of
+every recorded process, so it imports nothing that the interpreter has not loaded
+already, and it is no dataclass for the same reason (6 ms).
+"""
+
+from marey._errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, Final
+
+VARIABLE: "Final" = "MAREY_TRACE"
+VERSION: "Final" = "1"
+
+_DURATION_UNITS = {
+    "ns": 1,
+    "us": 1_000,
+    "µs": 1_000,
+    "μs": 1_000,
+    "ms": 1_000_000,
+    "s": 1_000_000_000,
+    "m": 60_000_000_000,
+    "min": 60_000_000_000,
+    "h": 3_600_000_000_000,
+}
+_SIZE_UNITS = {
+    "": 1,
+    "b": 1,
+    "k": 1 << 10,
+    "m": 1 << 20,
+    "g": 1 << 30,
+    "t": 1 << 40,
+}
+_INT64_MAX = (1 << 63) - 1
+
+
+class Options:
+    """What one recording is to hold. Values never change once made.
+
+    path             the trace file; absolute where children are to find it
+    include          record only functions that match one of these patterns
+    exclude          leave out functions that match one of these
+    max_depth        leave out calls with this many open calls around them; 0: no limit
+    min_duration_ns  leave out calls that are shorter
+    c_calls          record C functions
+    exact            watch every call site, also those that never called C
+    ring             keep only about the newest `ring` bytes; 0: keep all
+    children         record child processes, too
+    quiet            print no summary at the end
+    main             record from the start of the program's __main__ (set by `run`)
+    """
+
+    __slots__ = (
+        "c_calls",
+        "children",
+        "exact",
+        "exclude",
+        "include",
+        "main",
+        "max_depth",
+        "min_duration_ns",
+        "path",
+        "quiet",
+        "ring",
+    )
+
+    path: str
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    max_depth: int
+    min_duration_ns: int
+    c_calls: bool
+    exact: bool
+    ring: int
+    children: bool
+    quiet: bool
+    main: bool
+
+    def __init__(
+        self,
+        path: str = "",
+        *,
+        include: "Iterable[str]" = (),
+        exclude: "Iterable[str]" = (),
+        max_depth: int = 0,
+        min_duration_ns: int = 0,
+        c_calls: bool = True,
+        exact: bool = False,
+        ring: int = 0,
+        children: bool = True,
+        quiet: bool = False,
+        main: bool = False,
+    ) -> None:
+        put = object.__setattr__
+        put(self, "path", path)
+        put(self, "include", _patterns("include", include))
+        put(self, "exclude", _patterns("exclude", exclude))
+        put(self, "max_depth", _count("max_depth", max_depth))
+        put(self, "min_duration_ns", _count("min_duration_ns", min_duration_ns))
+        put(self, "c_calls", bool(c_calls))
+        put(self, "exact", bool(exact))
+        put(self, "ring", _count("ring", ring))
+        put(self, "children", bool(children))
+        put(self, "quiet", bool(quiet))
+        put(self, "main", bool(main))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("options do not change; use replace()")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("options do not change; use replace()")
+
+    def _values(self) -> "dict[str, Any]":
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Options):
+            return NotImplemented
+        return self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._values().values()))
+
+    def __repr__(self) -> str:
+        plain = Options()._values()
+        given = (f"{k}={v!r}" for k, v in self._values().items() if v != plain[k])
+        return f"Options({', '.join(given)})"
+
+    def replace(self, **changes: "Any") -> "Options":
+        """A copy with some values changed."""
+        values = self._values()
+        values.update(changes)
+        return Options(**values)
+
+    def encode(self) -> str:
+        """The value for MAREY_TRACE. What is not said has its default."""
+        fields = [f"v={VERSION}", "path=" + _quote(self.path)]
+        fields += ["include=" + _quote(pattern) for pattern in self.include]
+        fields += ["exclude=" + _quote(pattern) for pattern in self.exclude]
+        if self.max_depth:
+            fields.append(f"max_depth={self.max_depth}")
+        if self.min_duration_ns:
+            fields.append(f"min_duration_ns={self.min_duration_ns}")
+        if not self.c_calls:
+            fields.append("c_calls=0")
+        if self.exact:
+            fields.append("exact=1")
+        if self.ring:
+            fields.append(f"ring={self.ring}")
+        if not self.children:
+            fields.append("children=0")
+        if self.quiet:
+            fields.append("quiet=1")
+        if self.main:
+            fields.append("main=1")
+        return ";".join(fields)
+
+    @classmethod
+    def decode(cls, text: str) -> "Options":
+        """The opposite of encode(). Keys of a later Marey are passed over."""
+        values: dict[str, Any] = {}
+        include: list[str] = []
+        exclude: list[str] = []
+        version = ""
+        for field in text.split(";"):
+            key, _, raw = field.partition("=")
+            if key == "v":
+                version = raw
+            elif key == "path":
+                values[key] = _unquote(raw)
+            elif key == "include":
+                include.append(_unquote(raw))
+            elif key == "exclude":
+                exclude.append(_unquote(raw))
+            elif key in ("max_depth", "min_duration_ns", "ring"):
+                values[key] = _number(key, raw)
+            elif key in ("c_calls", "exact", "children", "quiet", "main"):
+                values[key] = raw == "1"
+        if version != VERSION:
+            raise UsageError(f"{VARIABLE} was set by another Marey: {text[:80]!r}")
+        if not values.get("path"):
+            raise UsageError(f"{VARIABLE} names no trace file: {text[:80]!r}")
+        return cls(include=include, exclude=exclude, **values)
+
+
+def parse_duration(text: str) -> int:
+    """Nanoseconds of `10us`, `1.5ms`, `2s`; raises UsageError."""
+    number, unit = _split(text)
+    scale = _DURATION_UNITS.get(unit)
+    if scale is None and unit == "" and number and not number.strip("0."):
+        scale = 1
+    value = _scaled(number, scale) if scale is not None else None
+    if value is None:
+        wrong = "has no unit" if number and not unit else "is no time"
+        raise UsageError(f"{text!r} {wrong}: write it like 500ns, 10us, 1.5ms or 2s")
+    return value
+
+
+def parse_size(text: str) -> int:
+    """Bytes of `4096`, `64K`, `200M`, `1.5G` (powers of 1024); raises UsageError."""
+    number, unit = _split(text)
+    unit = unit.lower()
+    scale = _SIZE_UNITS.get(unit)
+    if scale is None and unit.endswith("b"):
+        scale = _SIZE_UNITS.get(unit.removesuffix("b").removesuffix("i"))
+    value = _scaled(number, scale) if scale is not None else None
+    if value is None:
+        raise UsageError(f"{text!r} is no size: write it like 64K, 200M or 2G")
+    return value
+
+
+def parse_count(text: str) -> int:
+    """A whole number, not negative; raises UsageError."""
+    if not (text.isascii() and text.isdigit()) or int(text) > _INT64_MAX:
+        raise UsageError(f"{text!r} is no whole number")
+    return int(text)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """`1.5 ms` as ("1.5", "ms")."""
+    text = text.strip()
+    end = 0
+    while end < len(text) and text[end] in "0123456789.":
+        end += 1
+    return text[:end], text[end:].strip()
+
+
+def _scaled(number: str, scale: int) -> int | None:
+    """Exact, unlike a float: 0.1us is 100 and a day of ns keeps each of them."""
+    whole, point, part = number.partition(".")
+    if "." in part or not whole + part or len(number) > 40:
+        return None
+    value = int((whole + part) or "0") * scale // 10 ** len(part)
+    return value if value <= _INT64_MAX else None
+
+
+def _patterns(name: str, value: "Iterable[str]") -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = (value,)
+    patterns = tuple(value)
+    for pattern in patterns:
+        if not isinstance(pattern, str) or not pattern or "\0" in pattern:
+            raise UsageError(f"{name}: {pattern!r} is no pattern: write it like 'app.*'")
+    return patterns
+
+
+def _count(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise UsageError(f"{name}: {value!r} is no whole number")
+    if not 0 <= value <= _INT64_MAX:
+        raise UsageError(f"{name}: {value} is out of range")
+    return value
+
+
+def _number(name: str, raw: str) -> int:
+    try:
+        return parse_count(raw)
+    except UsageError as error:
+        raise UsageError(f"{VARIABLE}: {name}: {error}") from None
+
+
+def _quote(text: str) -> str:
+    return text.replace("%", "%25").replace(";", "%3B").replace("\n", "%0A")
+
+
+def _unquote(text: str) -> str:
+    if "%" not in text:
+        return text
+    return text.replace("%0A", "\n").replace("%3B", ";").replace("%25", "%")
