@@ -1,0 +1,47 @@
+/* What export.c and the formats agree on: one `struct marey_target` a format.
+ *
+ * export.c opens the walk, calls begin, then step for every step, then end; the format
+ * writes into job->out and never sees the sink. A format's state is its own; it holds
+ * tables of names and lanes, nothing that grows with the number of events.
+ *
+ * If you add a format: write its file, declare its target here, add its row to the
+ * table in export.c, and its name to the comment of marey_export_format().
+ */
+#ifndef MAREY_EXPORT_TARGET_H
+#define MAREY_EXPORT_TARGET_H
+
+#include "export/out.h"
+#include "marey/query.h"
+#include "marey/status.h"
+
+/* What a format is given. All of it lives until the format's free() has returned. */
+struct marey_job {
+    struct marey_trace *trace;
+    const struct marey_selection *selection;
+    struct marey_out *out;
+};
+
+struct marey_target {
+    const char *name;
+    enum marey_order order; /* in which it wants its steps */
+
+    /* Makes the state and writes what stands before the first step. On failure *state is
+     * untouched and nothing needs freeing. */
+    enum marey_status (*begin)(const struct marey_job *job, void **state,
+                               struct marey_error *err);
+
+    /* Called for every step. What fails is latched in job->out, which then drops bytes
+     * until export.c sees it. */
+    void (*step)(void *state, const struct marey_step *step);
+
+    /* Called once when the walk came to its end: writes what closes the file. */
+    void (*end)(void *state);
+
+    /* Called once for every begin() that succeeded, also when the export failed. */
+    void (*free)(void *state);
+};
+
+extern const struct marey_target marey_target_chrome;
+extern const struct marey_target marey_target_perfetto;
+
+#endif
