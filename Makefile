@@ -27,7 +27,7 @@ format: ## rewrite C and Python sources in the one format
 	@git ls-files -z '*.c' '*.h' | xargs -0 -r clang-format -i
 	@$(tools)/ruff check --quiet --fix . ; $(tools)/ruff format --quiet .
 
-build: ## build and install marey for the newest interpreter here; run it from its venv
+build: ## build and install marey for the newest interpreter here
 	@tools/setup build
 	@version=$$(tools/pythons newest) && tools/pythons install "$$version" \
 	    && echo "tools/pythons run $$version -- marey --help"
@@ -46,8 +46,7 @@ fuzz: ## each fuzzer for MAREY_FUZZ_SECONDS (default 20)
 
 bench: ## what recording costs, beside an empty hook and other tracers
 	@tools/setup test
-	@version=$$(tools/pythons newest) && tools/pythons install "$$version" \
-	    && tools/pythons run "$$version" -- python -m bench
+	@python=$$(tools/pythons which) && exec "$$python" bench/overhead.py
 
 wheel: ## a wheel for the newest interpreter here, in dist/
 	@tools/setup test

@@ -317,6 +317,16 @@ def python_tests(version: str) -> Stage:
     return stage
 
 
+def instructions(log: Log) -> Counts:
+    """The hot path's price in instructions, which no busy machine can change."""
+    version = "3.12"
+    if log.run([ROOT / "tools" / "pythons", "which", version]) != 0:
+        return SKIPPED
+    guard = [sys.executable, "bench/instructions.py"]
+    status = log.run([*guard, "--python", version, "--jobs", str(JOBS)])
+    return PASSED if status == 0 else FAILED
+
+
 # --- running them --------------------------------------------------------------------
 
 
@@ -331,6 +341,8 @@ def all_stages() -> dict[str, Stage]:
         stages |= {"c": c_plain, "c-asan": c_asan, "c-tsan": c_tsan}
     if any(ROOT.glob("tests/python/test_*.py")):
         stages |= {f"python-{version}": python_tests(version) for version in PYTHONS}
+    if any(ROOT.glob("python/ext/*.c")) and (ROOT / "bench/instructions.py").exists():
+        stages["instructions"] = instructions
     if any(ROOT.glob("tests/fuzz/fuzz_*.c")):
         stages["fuzz"] = fuzz
     return stages
