@@ -266,17 +266,18 @@ def check(log: Log) -> Counts:
     """Each checker counts as one."""
     sources = [name for name in tracked_files() if name.endswith((".c", ".h"))]
     tools = sorted(ROOT.glob("tools/*.py"))
-    layout = ["clang-format", "--dry-run", "-Werror", "--ferror-limit=5"]
-    checkers: dict[str, Command] = {
-        "tidy": [sys.executable, "tools/tidy.py"],
-        "ruff check": ["ruff", "check", "--quiet", "."],
-        "ruff format": ["ruff", "format", "--quiet", "--check", "."],
-        "types of tools": ["mypy", "--no-error-summary", *tools],
-    }
+    layout = ["clang-format", "--dry-run", "-Werror", "--ferror-limit=1"]
+    checkers: dict[str, Command] = {}
     if sources:
         checkers["clang-format"] = [*layout, *sources]
     if any(ROOT.glob("python/marey/*.py")):
         checkers["types of marey"] = ["mypy", "--no-error-summary"]
+    checkers |= {
+        "types of tools": ["mypy", "--no-error-summary", *tools],
+        "ruff check": ["ruff", "check", "--quiet", "--output-format=concise", "."],
+        "ruff format": ["ruff", "format", "--check", "--output-format=concise", "."],
+        "tidy": [sys.executable, "tools/tidy.py"],
+    }
     broken = [name for name, command in checkers.items() if log.run(command) != 0]
     if broken:
         log.add(f"not content: {', '.join(broken)}")
