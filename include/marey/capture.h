@@ -84,6 +84,7 @@ struct marey_lane {
     uint64_t blob_sequence;
     uint32_t name_tries;
     bool is_main, is_earlier, has_name, is_ended;
+    bool is_taken; /* its thread writes to it; prepared lanes wait for theirs */
     uint8_t ignore_depth; /* > 0: marey.ignore */
     char name[256];
     struct marey_lane *next; /* in the recording's list */
@@ -173,6 +174,8 @@ struct marey_lane *marey_lane_prepare(const struct marey_thread_facts *facts);
 /* Pushes a call that is open already. Only before the lane's first event. */
 void marey_lane_push_open(struct marey_lane *lane, const struct marey_function *function,
                           uintptr_t key);
+/* Puts the lane with all that was pushed into the trace. */
+void marey_lane_open(struct marey_lane *lane);
 /* A new name, or the same one. */
 void marey_lane_rename(struct marey_lane *lane, const char *name);
 /* Events of the calling thread are left out until the matching call. */

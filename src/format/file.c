@@ -30,7 +30,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define SLOT_CLASSES 4 /* 4, 16, 64, 256 KiB */
+#define SLOT_CLASSES 7 /* 4 KiB and times four, to 16 MiB */
 #define RING_CELL_SIZE 65536
 #define RING_CELLS_MIN 16
 #define POOL_SLOTS_MAX 64 /* kept for reuse, a class; more are left to the file */
@@ -49,7 +49,9 @@ struct marey_file {
     struct slot_pool pools[SLOT_CLASSES];
 };
 
-static const uint32_t class_sizes[SLOT_CLASSES] = {4096, 16384, 65536, 262144};
+static const uint32_t class_sizes[SLOT_CLASSES] = {4096,    16384,   65536,   262144,
+                                                   1048576, 4194304, 16777216};
+static_assert(16777216 == MAREY_SLOT_SIZE_DEEP, "the largest class");
 
 static uint64_t
 align_up(uint64_t value, uint64_t to)

@@ -198,6 +198,7 @@ struct marey_extent_header {
 #define MAREY_PAYLOAD_RAW_MAX (UINT32_C(1) << 28)
 #define MAREY_SLOT_SIZE_MIN 4096
 #define MAREY_SLOT_SIZE_MAX 262144
+#define MAREY_SLOT_SIZE_DEEP 16777216 /* where the snapshot of a deep stack needs it */
 #define MAREY_VARINT_MAX 10
 #define MAREY_EVENT_SIZE_MAX 40        /* of one event but RESYNC and sized ops */
 #define MAREY_FUNCTION_ID_MAX ((UINT32_C(1) << 26) - 1)

@@ -1,0 +1,525 @@
+/* The definition stream: strings, files, functions, lanes, clocks, written before their
+ * first use.
+ *
+ * Records go into a slot of their own under one lock; the first byte of a record is
+ * stored last, so that a killed process leaves whole records. Strings, files and
+ * functions keep their ids for the life of the process: their records are kept in a log
+ * and written again at the start of each further recording. A forked child shares all
+ * that was defined before the fork and says so by three numbers.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/varint.h"
+#include "capture/recording.h"
+
+#define FUNCTION_BLOCK 256
+#define FUNCTION_BLOCKS (MAREY_FUNCTION_ID_MAX / FUNCTION_BLOCK)
+#define NAME_KEPT_MAX 65536 /* longer names are cut; 1 MB names stay one line each */
+
+/* Bytes that grow. Failure to grow drops the record and is counted nowhere: memory is
+ * gone, and the program has other troubles. */
+struct log {
+    uint8_t *bytes; /* owned */
+    size_t size, capacity;
+};
+
+static struct marey_intern strings;
+static struct marey_intern files;
+static struct marey_function **function_blocks; /* owned, never moved */
+static uint32_t function_count;
+static struct log lasting; /* records of strings, files, functions */
+static pthread_mutex_t tables_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static bool
+log_room(struct log *log, size_t more)
+{
+    if (log->size + more <= log->capacity)
+        return true;
+    size_t capacity = (log->size + more) * 2;
+    uint8_t *bytes = realloc(log->bytes, capacity);
+    if (bytes == NULL)
+        return false;
+    log->bytes = bytes;
+    log->capacity = capacity;
+    return true;
+}
+
+/* ---- a record under construction ---- */
+
+struct record {
+    uint8_t head[256]; /* fixed fields */
+    size_t head_size;
+    const void *text; /* borrowed; the rest of the record */
+    size_t text_size;
+};
+
+static void
+put_number(struct record *record, uint64_t value)
+{
+    record->head_size += marey_varint_put(record->head + record->head_size, value);
+}
+
+static void
+put_u64(struct record *record, uint64_t value)
+{
+    memcpy(record->head + record->head_size, &value, sizeof(value));
+    record->head_size += sizeof(value);
+}
+
+static struct record
+record_of(uint8_t tag)
+{
+    return (struct record){.head = {tag}, .head_size = 1};
+}
+
+/* ---- the stream ---- */
+
+static bool
+slot_start(struct marey_recording *recording, uint32_t size)
+{
+    struct definitions *d = &recording->definitions;
+    struct marey_chunk chunk = {
+        .kind = MAREY_EXTENT_DEFINITIONS,
+        .process = recording->process,
+        .sequence = ++d->sequence,
+        .base_ticks = marey_recording_ticks(recording),
+        .first_index = d->first_index,
+    };
+
+    if (d->slot.bytes == NULL && !marey_slot_take(recording->file, size, &d->slot))
+        return false;
+    d->size = 0;
+    d->record_count = 0;
+    marey_slot_begin(&d->slot, &chunk);
+    return true;
+}
+
+static void
+slot_end(struct marey_recording *recording)
+{
+    struct definitions *d = &recording->definitions;
+
+    if (d->slot.bytes == NULL)
+        return;
+    marey_slot_flush(recording->file, &d->slot, d->size, d->record_count,
+                     marey_recording_ticks(recording));
+    d->first_index += d->record_count;
+    d->record_count = 0;
+}
+
+/* A record that no slot can hold goes to the tail as a chunk of its own. */
+static void
+append_large(struct marey_recording *recording, const uint8_t *head, size_t head_size,
+             const void *text, size_t text_size)
+{
+    struct definitions *d = &recording->definitions;
+    uint64_t now = marey_recording_ticks(recording);
+
+    slot_end(recording);
+    marey_chunk_append(recording->file,
+                       &(struct marey_chunk){.kind = MAREY_EXTENT_DEFINITIONS,
+                                             .process = recording->process,
+                                             .sequence = ++d->sequence,
+                                             .base_ticks = now,
+                                             .first_index = d->first_index},
+                       head, head_size, text, text_size, MAREY_CODEC_NONE, 0);
+    d->first_index++;
+    slot_start(recording, marey_slot_size_max(recording->file));
+}
+
+/* Puts whole bytes of one record into the stream. The lock is held. */
+static void
+stream_put(struct marey_recording *recording, const uint8_t *head, size_t head_size,
+           const void *text, size_t text_size)
+{
+    struct definitions *d = &recording->definitions;
+    size_t size = head_size + text_size;
+    size_t header = sizeof(struct marey_extent_header);
+
+    if (d->slot.bytes == NULL && !slot_start(recording, MAREY_SLOT_SIZE_MIN))
+        return;
+    if (header + d->size + size > d->slot.size_bytes) {
+        uint32_t next = d->slot.size_bytes * 4, largest =
+            marey_slot_size_max(recording->file);
+        if (header + size > largest) {
+            append_large(recording, head, head_size, text, text_size);
+            return;
+        }
+        slot_end(recording);
+        marey_slot_give(recording->file, &d->slot);
+        while (next < header + size)
+            next *= 4;
+        if (!slot_start(recording, next > largest ? largest : next))
+            return;
+        if (header + d->size + size > d->slot.size_bytes)
+            return; /* only smaller slots are left on a full disk */
+    }
+    uint8_t *at = d->slot.bytes + header + d->size;
+    memcpy(at + 1, head + 1, head_size - 1);
+    if (text_size > 0)
+        memcpy(at + head_size, text, text_size);
+    __atomic_store_n(at, head[0], __ATOMIC_RELEASE);
+    d->size += (uint32_t)size;
+    d->record_count++;
+}
+
+/* Puts the record into the stream, and into the log where it lasts. The lock of the
+ * tables is held; `recording` may be NULL. */
+static void
+put_record(struct marey_recording *recording, const struct record *record, bool lasts)
+{
+    uint8_t head[sizeof(record->head) + MAREY_VARINT_SIZE_MAX];
+    size_t size = marey_varint_put(head, record->head_size + record->text_size);
+
+    memcpy(head + size, record->head, record->head_size);
+    size += record->head_size;
+    if (lasts && log_room(&lasting, size + record->text_size)) {
+        memcpy(lasting.bytes + lasting.size, head, size);
+        if (record->text_size > 0)
+            memcpy(lasting.bytes + lasting.size + size, record->text, record->text_size);
+        lasting.size += size + record->text_size;
+    }
+    if (recording == NULL)
+        return;
+    pthread_mutex_lock(&recording->definitions.lock);
+    stream_put(recording, head, size, record->text, record->text_size);
+    pthread_mutex_unlock(&recording->definitions.lock);
+}
+
+static struct marey_recording *
+recording_now(void)
+{
+    return atomic_load_explicit(&marey_recording_now, memory_order_acquire);
+}
+
+/* ---- strings, files, functions ---- */
+
+uint32_t
+marey_define_string(const char *bytes, size_t size_bytes)
+{
+    bool is_new;
+
+    if (atomic_load(&marey_is_forked))
+        marey_recording_adopt();
+    if (size_bytes > NAME_KEPT_MAX)
+        size_bytes = NAME_KEPT_MAX;
+    pthread_mutex_lock(&tables_lock);
+    uint32_t id = marey_intern_put(&strings, bytes, size_bytes, &is_new);
+    if (is_new) {
+        struct record record = record_of(MAREY_DEF_STRING);
+        put_number(&record, id);
+        record.text = bytes;
+        record.text_size = size_bytes;
+        put_record(recording_now(), &record, true);
+    }
+    pthread_mutex_unlock(&tables_lock);
+    return id;
+}
+
+uint32_t
+marey_define_file(const char *path, size_t size_bytes, uint64_t source_key)
+{
+    bool is_new;
+
+    if (size_bytes > NAME_KEPT_MAX)
+        size_bytes = NAME_KEPT_MAX;
+    pthread_mutex_lock(&tables_lock);
+    uint32_t id = marey_intern_put(&files, path, size_bytes, &is_new);
+    if (is_new) {
+        struct record record = record_of(MAREY_DEF_FILE);
+        put_number(&record, id);
+        put_u64(&record, source_key);
+        record.text = path;
+        record.text_size = size_bytes;
+        put_record(recording_now(), &record, true);
+    }
+    pthread_mutex_unlock(&tables_lock);
+    return id;
+}
+
+static struct marey_function *
+new_function(void)
+{
+    if (function_blocks == NULL)
+        function_blocks = calloc(FUNCTION_BLOCKS, sizeof(*function_blocks));
+    if (function_blocks == NULL || function_count >= MAREY_FUNCTION_ID_MAX - FUNCTION_BLOCK)
+        return NULL;
+    struct marey_function **block = &function_blocks[function_count / FUNCTION_BLOCK];
+    if (*block == NULL)
+        *block = calloc(FUNCTION_BLOCK, sizeof(**block));
+    if (*block == NULL)
+        return NULL;
+    return &(*block)[function_count++ % FUNCTION_BLOCK];
+}
+
+struct marey_function *
+marey_define_function(const char *name, size_t name_size, uint32_t module,
+                      uint32_t file, uint32_t line, uint16_t flags)
+{
+    uint8_t code[MAREY_VARINT_SIZE_MAX] = {0};
+
+    if (atomic_load(&marey_is_forked))
+        marey_recording_adopt();
+    if (name_size > NAME_KEPT_MAX)
+        name_size = NAME_KEPT_MAX;
+    pthread_mutex_lock(&tables_lock);
+    struct marey_function *function = new_function();
+    if (function != NULL) {
+        function->id = function_count;
+        function->flags = flags;
+        function->code_size = (uint8_t)marey_varint_put(code, function->id);
+        memcpy(&function->code, code, sizeof(function->code));
+        struct record record = record_of(MAREY_DEF_FUNCTION);
+        put_number(&record, function->id);
+        put_number(&record, flags);
+        put_number(&record, line);
+        put_number(&record, module);
+        put_number(&record, file);
+        record.text = name;
+        record.text_size = name_size;
+        put_record(recording_now(), &record, true);
+    }
+    pthread_mutex_unlock(&tables_lock);
+    return function;
+}
+
+void
+marey_each_function(void (*visit)(struct marey_function *function, void *context),
+                    void *context)
+{
+    for (uint32_t i = 0; i < function_count; i++)
+        visit(&function_blocks[i / FUNCTION_BLOCK][i % FUNCTION_BLOCK], context);
+}
+
+/* ---- the rest ---- */
+
+/* A record that belongs to this recording alone. */
+static void
+put_passing(struct marey_recording *recording, const struct record *record)
+{
+    put_record(recording, record, false);
+}
+
+void
+marey_define_note(const char *text)
+{
+    struct record record = record_of(MAREY_DEF_NOTE);
+
+    record.text = text;
+    record.text_size = strlen(text);
+    put_passing(recording_now(), &record);
+}
+
+void
+marey_define_cost(uint32_t kind, uint64_t picoseconds)
+{
+    struct record record = record_of(MAREY_DEF_COST);
+
+    put_number(&record, kind);
+    put_number(&record, picoseconds);
+    put_passing(recording_now(), &record);
+}
+
+void
+marey_define_lane(struct marey_recording *recording, const struct marey_lane *lane)
+{
+    struct record record = record_of(MAREY_DEF_LANE);
+
+    put_number(&record, lane->serial);
+    put_number(&record, MAREY_LANE_THREAD);
+    put_number(&record, (lane->is_main ? MAREY_LANE_MAIN : 0) |
+                            (lane->is_earlier ? MAREY_LANE_EARLIER : 0));
+    put_number(&record, lane->native_id);
+    put_u64(&record, lane->python_id);
+    put_u64(&record, lane->last_ticks);
+    put_number(&record, 0);
+    record.text = lane->name;
+    record.text_size = strlen(lane->name);
+    put_passing(recording, &record);
+}
+
+void
+marey_define_lane_name(struct marey_recording *recording, uint32_t serial,
+                       const char *name)
+{
+    struct record record = record_of(MAREY_DEF_LANE_NAME);
+
+    put_number(&record, serial);
+    record.text = name;
+    record.text_size = strlen(name);
+    put_passing(recording, &record);
+}
+
+void
+marey_define_lane_end(struct marey_recording *recording, uint32_t serial, uint64_t ticks)
+{
+    struct record record = record_of(MAREY_DEF_LANE_END);
+
+    put_number(&record, serial);
+    put_u64(&record, ticks);
+    put_passing(recording, &record);
+}
+
+void
+marey_define_clock(struct marey_recording *recording)
+{
+    struct record record = record_of(MAREY_DEF_CLOCK);
+    struct marey_clock_pair pair;
+
+    marey_clock_pair_read(&recording->clock, &pair);
+    put_u64(&record, pair.ticks);
+    put_u64(&record, pair.monotonic_ns);
+    put_u64(&record, pair.boottime_ns);
+    put_u64(&record, pair.realtime_ns);
+    put_passing(recording, &record);
+}
+
+void
+marey_define_process_end(struct marey_recording *recording, int exit_status,
+                         bool has_exit_status)
+{
+    struct record record = record_of(MAREY_DEF_PROCESS_END);
+
+    put_u64(&record, marey_recording_ticks(recording));
+    put_number(&record, marey_zigzag(exit_status));
+    put_number(&record, has_exit_status);
+    put_passing(recording, &record);
+}
+
+/* ---- the process ---- */
+
+static void
+log_bytes(struct log *log, const void *bytes, size_t size)
+{
+    uint8_t number[MAREY_VARINT_SIZE_MAX];
+    size_t number_size = marey_varint_put(number, size);
+
+    if (!log_room(log, number_size + size))
+        return;
+    memcpy(log->bytes + log->size, number, number_size);
+    memcpy(log->bytes + log->size + number_size, bytes, size);
+    log->size += number_size + size;
+}
+
+static void
+log_text(struct log *log, const char *text)
+{
+    log_bytes(log, text == NULL ? "" : text, text == NULL ? 0 : strlen(text));
+}
+
+static struct log process_texts; /* owned: kept for forked children */
+static uint32_t process_argument_count;
+
+static void
+put_process(struct marey_recording *recording, uint32_t parent, bool inherits)
+{
+    struct record record = record_of(MAREY_DEF_PROCESS);
+
+    put_number(&record, (uint64_t)getpid());
+    put_number(&record, (uint64_t)getppid());
+    put_number(&record, parent);
+    put_u64(&record, recording->start_ticks);
+    put_number(&record, inherits ? strings.count : 0);
+    put_number(&record, inherits ? files.count : 0);
+    put_number(&record, inherits ? function_count : 0);
+    put_number(&record, process_argument_count);
+    record.text = process_texts.bytes;
+    record.text_size = process_texts.size;
+    put_passing(recording, &record);
+}
+
+void
+marey_definitions_start(struct marey_recording *recording,
+                        const struct marey_process_texts *texts,
+                        const char *options_text)
+{
+    struct record options = record_of(MAREY_DEF_OPTIONS);
+    size_t at = 0;
+
+    pthread_mutex_init(&recording->definitions.lock, NULL);
+    process_texts.size = 0;
+    process_argument_count = texts->argument_count;
+    for (uint32_t i = 0; i < texts->argument_count; i++)
+        log_text(&process_texts, texts->arguments[i]);
+    log_text(&process_texts, texts->executable);
+    log_text(&process_texts, texts->version);
+    log_text(&process_texts, texts->directory);
+    log_text(&process_texts, texts->program);
+    put_process(recording, 0, false);
+    marey_define_clock(recording);
+    options.text = options_text;
+    options.text_size = options_text == NULL ? 0 : strlen(options_text);
+    put_passing(recording, &options);
+    /* What earlier recordings of this process defined. */
+    pthread_mutex_lock(&tables_lock);
+    while (at < lasting.size) {
+        uint64_t size = 0;
+        size_t used = marey_varint_get(lasting.bytes + at, lasting.size - at, &size);
+        pthread_mutex_lock(&recording->definitions.lock);
+        stream_put(recording, lasting.bytes + at, used + (size_t)size, NULL, 0);
+        pthread_mutex_unlock(&recording->definitions.lock);
+        at += used + (size_t)size;
+    }
+    pthread_mutex_unlock(&tables_lock);
+}
+
+void
+marey_definitions_forked(struct marey_recording *recording, uint32_t parent)
+{
+    struct definitions *d = &recording->definitions;
+
+    pthread_mutex_init(&tables_lock, NULL);
+    *d = (struct definitions){0};
+    pthread_mutex_init(&d->lock, NULL);
+    put_process(recording, parent, true);
+    marey_define_clock(recording);
+}
+
+void
+marey_definitions_stop(struct marey_recording *recording)
+{
+    pthread_mutex_lock(&recording->definitions.lock);
+    slot_end(recording);
+    marey_slot_give(recording->file, &recording->definitions.slot);
+    pthread_mutex_unlock(&recording->definitions.lock);
+}
+
+/* ---- sources ---- */
+
+void
+marey_store_source(uint64_t key, const char *path, size_t path_size, const char *text,
+                   size_t text_size)
+{
+    struct marey_recording *recording = recording_now();
+    uint8_t number[MAREY_VARINT_SIZE_MAX];
+    size_t number_size = marey_varint_put(number, path_size);
+    size_t head_size = sizeof(key) + number_size + path_size;
+
+    if (recording == NULL || path_size > NAME_KEPT_MAX ||
+        marey_file_has_source(recording->file, key))
+        return;
+    uint8_t *buffer = malloc(head_size + text_size);
+    if (buffer == NULL)
+        return;
+    memcpy(buffer, &key, sizeof(key));
+    memcpy(buffer + sizeof(key), number, number_size);
+    memcpy(buffer + sizeof(key) + number_size, path, path_size);
+    size_t packed = marey_compress(buffer + head_size, text_size, text, text_size);
+    pthread_mutex_lock(&recording->definitions.lock);
+    uint64_t sequence = ++recording->definitions.source_sequence;
+    pthread_mutex_unlock(&recording->definitions.lock);
+    marey_chunk_append(recording->file,
+                       &(struct marey_chunk){.kind = MAREY_EXTENT_SOURCE,
+                                             .process = recording->process,
+                                             .sequence = sequence,
+                                             .first_index = sequence - 1,
+                                             .base_ticks = recording->start_ticks},
+                       buffer, head_size, packed > 0 ? buffer + head_size
+                                                     : (const uint8_t *)text,
+                       packed > 0 ? packed : text_size,
+                       packed > 0 ? MAREY_CODEC_ZSTD : MAREY_CODEC_NONE,
+                       (uint32_t)text_size);
+    free(buffer);
+}

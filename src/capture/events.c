@@ -1,0 +1,460 @@
+/* Events on the slow road: a thread's first, those after a long pause or a full chunk,
+ * stacks that do not match, filters at capture, and the rare kinds.
+ *
+ * Duration filter (--min-duration): an enter stays pending on the shadow stack and is
+ * written only when the call lived long enough or something was written below it. Any
+ * write first writes the pending ancestors, outermost first with their true start; so
+ * nothing is ever written later than a pending start, and deltas stay at or above zero.
+ * The idea is uftrace's.
+ */
+#include <string.h>
+
+#include "base/varint.h"
+#include "capture/recording.h"
+
+/* ---- writing ---- */
+
+/* Bytes of one event; the first is stored last, so that a kill leaves whole events. */
+static void
+put_long(struct marey_lane *lane, const uint8_t *bytes, size_t size_bytes)
+{
+    memcpy(lane->cursor + 1, bytes + 1, size_bytes - 1);
+    __atomic_store_n(lane->cursor, bytes[0], __ATOMIC_RELEASE);
+    lane->cursor += size_bytes;
+}
+
+static void
+put_advance(struct marey_lane *lane, uint64_t now)
+{
+    uint8_t bytes[10] = {MAREY_TOKEN_EXTENDED, MAREY_OP_ADVANCE};
+
+    memcpy(bytes + 2, &now, sizeof(now));
+    put_long(lane, bytes, sizeof(bytes));
+    lane->last_ticks = now;
+}
+
+/* Room for an event, and a delta that a token can say. Returns the event's delta. */
+static uint64_t
+prepare(struct marey_lane *lane, uint64_t now)
+{
+    if (lane->cursor > lane->real_limit ||
+        (lane->cursor > lane->limit && lane->limit != NULL) || !lane->has_name)
+        marey_lane_room(lane);
+    if (now < lane->last_ticks)
+        now = lane->last_ticks; /* another core's counter, a few ticks behind */
+    if (now - lane->last_ticks >= MAREY_DELTA_FAST) {
+        put_advance(lane, now);
+        if (lane->cursor > lane->real_limit)
+            marey_lane_room(lane);
+    }
+    uint64_t delta = now - lane->last_ticks;
+    lane->last_ticks = now;
+    return delta;
+}
+
+static size_t
+token(uint8_t *bytes, uint64_t delta, unsigned kind)
+{
+    return marey_varint_put(bytes, delta << MAREY_TOKEN_BITS | kind);
+}
+
+static void
+write_enter(struct marey_lane *lane, const struct marey_function *function, uint64_t now)
+{
+    uint8_t bytes[2 * MAREY_VARINT_SIZE_MAX];
+    size_t size = token(bytes, prepare(lane, now), MAREY_TOKEN_ENTER);
+
+    size += marey_varint_put(bytes + size, function->id);
+    put_long(lane, bytes, size);
+    lane->event_count++;
+}
+
+static void
+write_leave(struct marey_lane *lane, uint64_t now)
+{
+    uint8_t bytes[MAREY_VARINT_SIZE_MAX];
+
+    put_long(lane, bytes, token(bytes, prepare(lane, now), MAREY_TOKEN_LEAVE));
+    lane->event_count++;
+}
+
+static void
+write_op(struct marey_lane *lane, uint8_t op, uint64_t now)
+{
+    uint8_t bytes[MAREY_VARINT_SIZE_MAX + 1];
+    size_t size = token(bytes, prepare(lane, now), MAREY_TOKEN_EXTENDED);
+
+    bytes[size++] = op;
+    put_long(lane, bytes, size);
+    lane->event_count++;
+}
+
+/* A note belongs to the event beside it and is not counted. */
+static void
+write_op_number(struct marey_lane *lane, uint8_t op, uint64_t number, uint64_t now,
+                bool is_note)
+{
+    uint8_t bytes[2 * MAREY_VARINT_SIZE_MAX + 1];
+    size_t size = token(bytes, prepare(lane, now), MAREY_TOKEN_EXTENDED);
+
+    bytes[size++] = op;
+    size += marey_varint_put(bytes + size, number);
+    put_long(lane, bytes, size);
+    lane->event_count += !is_note;
+}
+
+/* Has the slot for this activation mean it, in this chunk. */
+static unsigned
+bind_activation(struct marey_lane *lane, const struct marey_function *function,
+                uintptr_t key, uint64_t now)
+{
+    unsigned slot = marey_activation_slot(key);
+    uint8_t bytes[2 * MAREY_VARINT_SIZE_MAX + 10];
+
+    /* Bind and use must be in one chunk: room for both before either. */
+    if (lane->cursor + MAREY_EVENT_SIZE_MAX > lane->real_limit)
+        marey_lane_roll(lane);
+    uint64_t delta = prepare(lane, now);
+    if (lane->bound[slot] == key && lane->bound_function[slot] == function) {
+        lane->last_ticks -= delta; /* the use takes it */
+        return slot;
+    }
+    size_t size = token(bytes, delta, MAREY_TOKEN_EXTENDED);
+    bytes[size++] = MAREY_OP_BIND;
+    bytes[size++] = (uint8_t)slot;
+    size += marey_varint_put(bytes + size, function->id);
+    uint64_t wide = key;
+    memcpy(bytes + size, &wide, sizeof(wide));
+    put_long(lane, bytes, size + sizeof(wide));
+    lane->bound[slot] = key;
+    lane->bound_function[slot] = function;
+    return slot;
+}
+
+static void
+write_resume(struct marey_lane *lane, const struct marey_function *function,
+             uintptr_t key, uint64_t now)
+{
+    unsigned slot = bind_activation(lane, function, key, now);
+
+    write_op(lane, (uint8_t)(MAREY_OP_RESUME + slot), now);
+}
+
+/* ---- the shadow stack ---- */
+
+/* Writes the calls that wait for --min-duration: something is written below them. */
+static void
+write_pending(struct marey_lane *lane)
+{
+    struct marey_call *call = lane->top;
+
+    while (call > lane->stack && call->is_pending)
+        call--;
+    for (call++; call <= lane->top; call++) {
+        if (!call->is_pending)
+            continue;
+        call->is_pending = false;
+        if (call->is_resumed)
+            write_resume(lane, call->function, call->key, call->start_ticks);
+        else
+            write_enter(lane, call->function, call->start_ticks);
+    }
+}
+
+/* Ends what lies above `call`: it is over, and its end was not seen. */
+static void
+cut_above(struct marey_lane *lane, struct marey_call *call, uint64_t now)
+{
+    while (lane->top > call) {
+        bool is_pending = lane->top->is_pending;
+        lane->top--;
+        if (is_pending)
+            continue;
+        write_op(lane, MAREY_OP_CUT, now);
+    }
+}
+
+static struct marey_call *
+find_call(struct marey_lane *lane, uintptr_t key)
+{
+    struct marey_call *call = lane->top;
+
+    while (call > lane->stack && call->key != key)
+        call--;
+    return call > lane->stack ? call : NULL;
+}
+
+/* The calling thread's lane, and the time. NULL: nothing to record. */
+static struct marey_lane *
+arrive(struct marey_lane *lane, uint64_t *now)
+{
+    if (atomic_load_explicit(&marey_is_forked, memory_order_acquire))
+        marey_recording_adopt();
+    struct marey_recording *recording =
+        atomic_load_explicit(&marey_recording_now, memory_order_acquire);
+    if (recording == NULL)
+        return NULL;
+    if (lane == &marey_idle_lane || lane->recording != recording)
+        lane = marey_lane_attach();
+    if (lane == NULL || lane->is_ended || lane->ignore_depth > 0)
+        return NULL;
+    if (lane->serial == 0)
+        marey_lane_open(lane);
+    if (lane->serial == 0)
+        return NULL;
+    *now = marey_recording_ticks(recording);
+    return lane;
+}
+
+static bool
+is_too_deep(const struct marey_lane *lane)
+{
+    uint32_t most = lane->recording->max_depth;
+
+    return most > 0 && lane->top - lane->stack >= (ptrdiff_t)most;
+}
+
+static bool
+is_too_short(const struct marey_lane *lane, uint64_t now)
+{
+    return lane->top->is_pending &&
+           now - lane->top->start_ticks < lane->recording->min_duration_ticks;
+}
+
+static void
+push(struct marey_lane *lane, const struct marey_function *function, uintptr_t key,
+     bool is_resumed, uint64_t now)
+{
+    bool waits = lane->recording->min_duration_ticks > 0;
+
+    if (now < lane->last_ticks)
+        now = lane->last_ticks;
+    if (lane->top == lane->last && !marey_stack_grow(lane))
+        return; /* its leave will find no such call */
+    if (!waits && is_resumed)
+        write_resume(lane, function, key, now);
+    else if (!waits)
+        write_enter(lane, function, now);
+    *++lane->top = (struct marey_call){
+        .key = key,
+        .start_ticks = waits ? now : lane->last_ticks,
+        .function = function,
+        .is_resumed = is_resumed,
+        .is_pending = waits,
+    };
+}
+
+void
+marey_enter_slow(struct marey_lane *lane, const struct marey_function *function,
+                 uintptr_t key, uint64_t now)
+{
+    lane = arrive(lane, &now);
+    if (lane != NULL && !is_too_deep(lane))
+        push(lane, function, key, false, now);
+}
+
+/* Finds the call that ends now and makes it the top. False: none of ours. */
+static bool
+unearth(struct marey_lane *lane, uintptr_t key, uint64_t now)
+{
+    struct marey_call *call = find_call(lane, key);
+
+    if (call == NULL)
+        return false;
+    cut_above(lane, call, now);
+    return true;
+}
+
+void
+marey_leave_slow(struct marey_lane *lane, uintptr_t key, uint64_t now)
+{
+    lane = arrive(lane, &now);
+    if (lane == NULL || !unearth(lane, key, now))
+        return;
+    if (is_too_short(lane, now)) {
+        lane->top--;
+        return;
+    }
+    write_pending(lane);
+    write_leave(lane, now);
+    lane->top--;
+}
+
+void
+marey_unwind(struct marey_lane *lane, uintptr_t key, uint32_t exception)
+{
+    uint64_t now;
+
+    lane = arrive(lane, &now);
+    if (lane == NULL || !unearth(lane, key, now))
+        return;
+    if (is_too_short(lane, now)) {
+        lane->top--;
+        return;
+    }
+    write_pending(lane);
+    write_op_number(lane, MAREY_OP_UNWIND, exception, now, false);
+    lane->top--;
+}
+
+void
+marey_yield_slow(struct marey_lane *lane, uintptr_t key, uint64_t now)
+{
+    lane = arrive(lane, &now);
+    if (lane == NULL || !unearth(lane, key, now))
+        return;
+    if (is_too_short(lane, now)) {
+        lane->top--;
+        return;
+    }
+    write_pending(lane);
+    unsigned slot = bind_activation(lane, lane->top->function, key, now);
+    write_op(lane, (uint8_t)(MAREY_OP_YIELD + slot), now);
+    lane->top--;
+}
+
+void
+marey_resume_slow(struct marey_lane *lane, const struct marey_function *function,
+                  uintptr_t key, uint64_t now)
+{
+    lane = arrive(lane, &now);
+    if (lane != NULL && !is_too_deep(lane))
+        push(lane, function, key, true, now);
+}
+
+void
+marey_resume_thrown(struct marey_lane *lane, const struct marey_function *function,
+                    uintptr_t key, uint32_t exception)
+{
+    uint64_t now;
+
+    lane = arrive(lane, &now);
+    if (lane == NULL || is_too_deep(lane))
+        return;
+    push(lane, function, key, true, now);
+    if (lane->top->is_pending)
+        write_pending(lane);
+    write_op_number(lane, MAREY_OP_THROWN, exception, lane->last_ticks, true);
+}
+
+/* ---- instants, counters, values ---- */
+
+void
+marey_instant(struct marey_lane *lane, uint32_t name, uint64_t blob)
+{
+    uint8_t bytes[3 * MAREY_VARINT_SIZE_MAX + 1];
+    uint64_t now;
+
+    lane = arrive(lane, &now);
+    if (lane == NULL)
+        return;
+    write_pending(lane);
+    size_t size = token(bytes, prepare(lane, now), MAREY_TOKEN_EXTENDED);
+    bytes[size++] = MAREY_OP_INSTANT;
+    size += marey_varint_put(bytes + size, name);
+    size += marey_varint_put(bytes + size, blob);
+    put_long(lane, bytes, size);
+    lane->event_count++;
+}
+
+void
+marey_counter(struct marey_lane *lane, uint32_t name, double value)
+{
+    uint8_t bytes[2 * MAREY_VARINT_SIZE_MAX + 9];
+    uint64_t now;
+
+    lane = arrive(lane, &now);
+    if (lane == NULL)
+        return;
+    write_pending(lane);
+    size_t size = token(bytes, prepare(lane, now), MAREY_TOKEN_EXTENDED);
+    bytes[size++] = MAREY_OP_COUNTER;
+    size += marey_varint_put(bytes + size, name);
+    memcpy(bytes + size, &value, sizeof(value));
+    put_long(lane, bytes, size + sizeof(value));
+    lane->event_count++;
+}
+
+void
+marey_values(struct marey_lane *lane, uint8_t role, uint64_t blob)
+{
+    uint8_t bytes[2 * MAREY_VARINT_SIZE_MAX + 2];
+    uint64_t now;
+
+    lane = arrive(lane, &now);
+    if (lane == NULL || blob == 0)
+        return;
+    write_pending(lane);
+    size_t size = token(bytes, prepare(lane, now), MAREY_TOKEN_EXTENDED);
+    bytes[size++] = MAREY_OP_VALUES;
+    bytes[size++] = role;
+    size += marey_varint_put(bytes + size, blob);
+    put_long(lane, bytes, size);
+}
+
+/* ---- blobs ---- */
+
+static bool
+start_blobs(struct marey_lane *lane, uint32_t size)
+{
+    struct marey_chunk chunk = {
+        .kind = MAREY_EXTENT_BLOBS,
+        .process = lane->recording->process,
+        .lane = lane->serial,
+        .sequence = ++lane->blob_sequence,
+        .base_ticks = lane->last_ticks,
+        .first_index = lane->blob_index,
+    };
+
+    if (lane->blob_slot.bytes == NULL &&
+        !marey_slot_take(lane->recording->file, size, &lane->blob_slot))
+        return false;
+    lane->blob_size = lane->blob_records = 0;
+    marey_slot_begin(&lane->blob_slot, &chunk);
+    return true;
+}
+
+/* Room for a record of `size` bytes in the lane's blob slot. */
+static bool
+blob_room(struct marey_lane *lane, size_t size)
+{
+    size_t header = sizeof(struct marey_extent_header);
+    uint32_t most = marey_slot_size_max(lane->recording->file);
+    uint32_t next = lane->blob_slot.size_bytes * 4;
+
+    if (header + size > most)
+        return false;
+    if (next < MAREY_SLOT_SIZE_MIN)
+        next = MAREY_SLOT_SIZE_MIN;
+    if (lane->blob_slot.bytes != NULL) {
+        if (header + lane->blob_size + size <= lane->blob_slot.size_bytes)
+            return true;
+        marey_slot_flush(lane->recording->file, &lane->blob_slot, lane->blob_size,
+                         lane->blob_records, lane->last_ticks);
+        marey_slot_give(lane->recording->file, &lane->blob_slot);
+    }
+    while (next < header + size)
+        next *= 4;
+    return start_blobs(lane, next > most ? most : next);
+}
+
+uint64_t
+marey_blob_put(struct marey_lane *lane, const uint8_t *body, size_t size_bytes)
+{
+    uint8_t head[MAREY_VARINT_SIZE_MAX + 1];
+    size_t head_size = marey_varint_put(head, size_bytes + 1);
+    uint64_t now;
+
+    lane = arrive(lane, &now);
+    head[head_size++] = 1; /* the only kind of record there is */
+    if (lane == NULL || !blob_room(lane, head_size + size_bytes))
+        return 0;
+    uint8_t *at = lane->blob_slot.bytes + sizeof(struct marey_extent_header) +
+                  lane->blob_size;
+    memcpy(at + head_size, body, size_bytes);
+    memcpy(at + 1, head + 1, head_size - 1);
+    __atomic_store_n(at, head[0], __ATOMIC_RELEASE);
+    lane->blob_size += (uint32_t)(head_size + size_bytes);
+    lane->blob_records++;
+    return ++lane->blob_index;
+}

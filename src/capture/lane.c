@@ -1,0 +1,444 @@
+/* Lanes: how a thread comes to one, how its chunks roll, how it ends.
+ *
+ * A lane's slot is mapped memory of the trace file:
+ *
+ *   | extent header | snapshot | events …            | zeros        |
+ *                                          ^cursor    ^real_limit
+ *
+ * `limit` is `real_limit` on the fast road and NULL where every event must take the slow
+ * way (filters at capture, no cheap counter, a fork, a stop). A chunk that is full goes
+ * to the file's tail, the stack as it is now becomes the next chunk's snapshot, and the
+ * same slot, or a larger one, is filled again. Slots start small and grow by four, so
+ * that ten thousand short threads do not cost a gigabyte.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/varint.h"
+#include "capture/recording.h"
+
+#define STACK_START 128          /* calls; doubles */
+#define NAME_TRIES_MAX 6         /* early looks for a thread's name; then once a roll */
+#define NAME_TRY_BYTES 96        /* events between the first two of them */
+#define SNAPSHOT_ENTRY_MAX 15    /* bytes: function id and start */
+
+/* A stack that no call matches, full from birth. */
+static struct marey_call idle_stack[1];
+struct marey_lane marey_idle_lane = {
+    .top = idle_stack,
+    .last = idle_stack,
+    .stack = idle_stack,
+    .cursor = (uint8_t *)1,
+};
+MAREY_THREAD_LOCAL struct marey_lane *marey_lane_of_thread = &marey_idle_lane;
+
+static marey_facts_function ask_facts;
+
+void
+marey_lane_ask(marey_facts_function facts)
+{
+    ask_facts = facts;
+}
+
+/* ---- chunks ---- */
+
+static size_t
+put_snapshot(const struct marey_lane *lane, uint8_t *at, uint32_t *depth)
+{
+    uint8_t *start = at;
+    uint32_t count = 0;
+
+    for (const struct marey_call *call = lane->stack + 1; call <= lane->top; call++)
+        count += !call->is_pending;
+    at += marey_varint_put(at, count);
+    for (const struct marey_call *call = lane->stack + 1; call <= lane->top; call++) {
+        if (call->is_pending)
+            continue;
+        at += marey_varint_put(at, (uint64_t)call->function->id << 1 |
+                                       (call->is_resumed ? MAREY_SNAPSHOT_RESUMED : 0));
+        at += marey_varint_put(at, lane->last_ticks - call->start_ticks);
+    }
+    *depth = count;
+    return (size_t)(at - start);
+}
+
+static uint32_t
+slot_size_for(const struct marey_lane *lane)
+{
+    size_t depth = (size_t)(lane->top - lane->stack);
+    size_t need = 2 * (depth * SNAPSHOT_ENTRY_MAX + 64) + MAREY_SLOT_SIZE_MIN / 2;
+    uint32_t most = marey_slot_size_max(lane->recording->file);
+    uint32_t size = lane->slot.size_bytes == 0 ? MAREY_SLOT_SIZE_MIN
+                                               : lane->slot.size_bytes * 4;
+
+    if (size > most)
+        size = most;
+    while (size < need && size < MAREY_SLOT_SIZE_DEEP)
+        size *= 4;
+    return size;
+}
+
+/* Starts a chunk in the lane's slot, which is empty. */
+static void
+start_chunk(struct marey_lane *lane)
+{
+    size_t header = sizeof(struct marey_extent_header);
+    struct marey_chunk chunk = {
+        .kind = MAREY_EXTENT_EVENTS,
+        .process = lane->recording->process,
+        .lane = lane->serial,
+        .sequence = ++lane->sequence,
+        .base_ticks = lane->last_ticks,
+        .first_index = lane->first_index,
+    };
+
+    chunk.snapshot_size =
+        (uint32_t)put_snapshot(lane, lane->slot.bytes + header, &chunk.start_depth);
+    lane->cursor = lane->slot.bytes + header + chunk.snapshot_size;
+    lane->real_limit = lane->slot.bytes + lane->slot.size_bytes - MAREY_EVENT_SIZE_MAX;
+    lane->event_count = 0;
+    memset(lane->bound, 0, sizeof(lane->bound));
+    marey_slot_begin(&lane->slot, &chunk);
+}
+
+static void
+flush_chunk(struct marey_lane *lane)
+{
+    uint8_t *payload = lane->slot.bytes + sizeof(struct marey_extent_header);
+    bool is_written =
+        marey_slot_flush(lane->recording->file, &lane->slot,
+                         (uint32_t)(lane->cursor - payload), lane->event_count,
+                         lane->last_ticks);
+
+    /* A chunk that could not be written shows as a gap in first_index. */
+    lane->first_index += lane->event_count;
+    marey_file_count(lane->recording->file, lane->event_count,
+                     is_written ? 0 : lane->event_count);
+    lane->event_count = 0;
+}
+
+/* Memory of our own when the disk gives no slot: what it takes is counted and may still
+ * be written when there is room again. */
+static bool
+take_slot(struct marey_lane *lane, uint32_t size)
+{
+    if (marey_slot_take(lane->recording->file, size, &lane->slot))
+        return true;
+    void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                       0);
+    if (bytes == MAP_FAILED)
+        return false;
+    lane->slot = (struct marey_slot){bytes, 0, size};
+    return true;
+}
+
+static void
+find_name(struct marey_lane *lane)
+{
+    struct marey_thread_facts facts = {.native_id = lane->native_id};
+
+    if (ask_facts == NULL)
+        return;
+    ask_facts(lane, &facts);
+    lane->python_id = facts.python_id;
+    if (facts.name != NULL) {
+        lane->has_name = true;
+        marey_lane_rename(lane, facts.name);
+    }
+}
+
+/* The thread's Thread object is registered a few events after its first: look again
+ * soon, and then ever more rarely. */
+static void
+set_limit(struct marey_lane *lane)
+{
+    if (lane->recording->is_careful) {
+        lane->limit = NULL;
+        return;
+    }
+    lane->limit = lane->real_limit;
+    if (!lane->has_name && lane->name_tries < NAME_TRIES_MAX) {
+        uint8_t *soon = lane->cursor + (NAME_TRY_BYTES << lane->name_tries);
+        if (soon < lane->real_limit)
+            lane->limit = soon;
+    }
+}
+
+void
+marey_lane_roll(struct marey_lane *lane)
+{
+    uint32_t size = slot_size_for(lane);
+
+    flush_chunk(lane);
+    if (size > lane->slot.size_bytes) {
+        struct marey_slot old = lane->slot;
+        if (take_slot(lane, size))
+            marey_slot_give(lane->recording->file, &old);
+        else
+            lane->slot = old;
+    }
+    start_chunk(lane);
+    if (!lane->has_name)
+        find_name(lane);
+    marey_recording_housekeep(lane->recording, lane->last_ticks);
+}
+
+void
+marey_lane_room(struct marey_lane *lane)
+{
+    if (lane->cursor > lane->real_limit) {
+        marey_lane_roll(lane);
+    } else if (!lane->has_name && lane->name_tries < NAME_TRIES_MAX) {
+        lane->name_tries++;
+        find_name(lane);
+    }
+    set_limit(lane);
+}
+
+/* ---- threads ---- */
+
+static struct marey_lane *
+new_lane(struct marey_recording *recording)
+{
+    struct marey_lane *lane = calloc(1, sizeof(*lane));
+
+    if (lane == NULL)
+        return NULL;
+    lane->stack = calloc(STACK_START, sizeof(*lane->stack));
+    if (lane->stack == NULL) {
+        free(lane);
+        return NULL;
+    }
+    lane->top = lane->stack;
+    lane->last = lane->stack + STACK_START - 1;
+    lane->recording = recording;
+    lane->shift = recording->clock.shift;
+    lane->last_ticks = marey_recording_ticks(recording);
+    lane->cursor = (uint8_t *)1;
+    return lane;
+}
+
+static void
+link_lane(struct marey_lane *lane)
+{
+    struct marey_recording *recording = lane->recording;
+
+    pthread_mutex_lock(&marey_lanes_lock);
+    lane->next = recording->lanes;
+    recording->lanes = lane;
+    pthread_mutex_unlock(&marey_lanes_lock);
+}
+
+/* Makes the lane part of the trace: serial, definition, first chunk. */
+static bool
+open_lane(struct marey_lane *lane)
+{
+    if (!take_slot(lane, slot_size_for(lane)))
+        return false;
+    lane->serial = marey_file_take_lane(lane->recording->file);
+    marey_define_lane(lane->recording, lane);
+    start_chunk(lane);
+    set_limit(lane);
+    return true;
+}
+
+static struct marey_lane *
+find_prepared(struct marey_recording *recording, uint64_t native_id)
+{
+    struct marey_lane *lane;
+
+    pthread_mutex_lock(&marey_lanes_lock);
+    for (lane = recording->lanes; lane != NULL; lane = lane->next)
+        if (lane->native_id == native_id && !lane->is_taken)
+            break;
+    pthread_mutex_unlock(&marey_lanes_lock);
+    return lane;
+}
+
+struct marey_lane *
+marey_lane_attach(void)
+{
+    struct marey_recording *recording =
+        atomic_load_explicit(&marey_recording_now, memory_order_acquire);
+    struct marey_lane *lane = marey_lane_of_thread;
+
+    if (recording == NULL)
+        return NULL;
+    if (lane != &marey_idle_lane && lane->recording == recording)
+        return lane;
+    uint64_t native_id = (uint64_t)syscall(SYS_gettid);
+    lane = find_prepared(recording, native_id);
+    if (lane == NULL) {
+        lane = new_lane(recording);
+        if (lane == NULL)
+            return NULL;
+        struct marey_thread_facts facts = {.native_id = native_id};
+        if (ask_facts != NULL)
+            ask_facts(lane, &facts);
+        lane->native_id = native_id;
+        lane->python_id = facts.python_id;
+        lane->is_main = facts.is_main;
+        if (facts.name != NULL) {
+            strncpy(lane->name, facts.name, sizeof(lane->name) - 1);
+            lane->has_name = true;
+        }
+        if (!open_lane(lane)) {
+            marey_lane_free(lane);
+            return NULL;
+        }
+        link_lane(lane);
+    }
+    if (marey_lane_of_thread != &marey_idle_lane)
+        marey_lane_free(marey_lane_of_thread); /* of an earlier recording */
+    lane->is_taken = true;
+    marey_lane_of_thread = lane;
+    marey_thread_watch(lane);
+    return lane;
+}
+
+struct marey_lane *
+marey_lane_prepare(const struct marey_thread_facts *facts)
+{
+    struct marey_recording *recording =
+        atomic_load_explicit(&marey_recording_now, memory_order_acquire);
+    struct marey_lane *lane = recording == NULL ? NULL : new_lane(recording);
+
+    if (lane == NULL)
+        return NULL;
+    lane->native_id = facts->native_id;
+    lane->python_id = facts->python_id;
+    lane->is_main = facts->is_main;
+    lane->is_earlier = true;
+    if (facts->name != NULL) {
+        strncpy(lane->name, facts->name, sizeof(lane->name) - 1);
+        lane->has_name = true;
+    }
+    link_lane(lane);
+    return lane;
+}
+
+void
+marey_lane_push_open(struct marey_lane *lane, const struct marey_function *function,
+                     uintptr_t key)
+{
+    if (lane->top == lane->last && !marey_stack_grow(lane))
+        return;
+    *++lane->top = (struct marey_call){
+        .key = key, .start_ticks = lane->last_ticks, .function = function};
+}
+
+void
+marey_lane_open(struct marey_lane *lane)
+{
+    if (lane->serial == 0)
+        open_lane(lane);
+}
+
+bool
+marey_stack_grow(struct marey_lane *lane)
+{
+    size_t depth = (size_t)(lane->top - lane->stack);
+    size_t count = 2 * (size_t)(lane->last - lane->stack + 1);
+    struct marey_call *stack;
+
+    if (count > MAREY_DEPTH_MAX)
+        return false;
+    stack = calloc(count, sizeof(*stack));
+    if (stack == NULL)
+        return false;
+    memcpy(stack, lane->stack, (depth + 1) * sizeof(*stack));
+    free(lane->stack);
+    lane->stack = stack;
+    lane->top = stack + depth;
+    lane->last = stack + count - 1;
+    return true;
+}
+
+void
+marey_lane_rename(struct marey_lane *lane, const char *name)
+{
+    if (strncmp(lane->name, name, sizeof(lane->name) - 1) == 0)
+        return;
+    strncpy(lane->name, name, sizeof(lane->name) - 1);
+    if (lane->serial != 0)
+        marey_define_lane_name(lane->recording, lane->serial, lane->name);
+}
+
+void
+marey_lane_ignore(bool is_ignored)
+{
+    struct marey_lane *lane = marey_lane_attach();
+
+    if (lane == NULL)
+        return;
+    lane->ignore_depth = (uint8_t)(lane->ignore_depth + (is_ignored ? 1 : -1));
+    if (lane->ignore_depth > 0)
+        lane->limit = NULL;
+    else
+        set_limit(lane);
+}
+
+/* ---- ends ---- */
+
+static void
+finish_blobs(struct marey_lane *lane)
+{
+    if (lane->blob_slot.bytes == NULL)
+        return;
+    marey_slot_flush(lane->recording->file, &lane->blob_slot, lane->blob_size,
+                     lane->blob_records, lane->last_ticks);
+    marey_slot_give(lane->recording->file, &lane->blob_slot);
+}
+
+void
+marey_lane_finish(struct marey_lane *lane, uint64_t end_ticks)
+{
+    if (lane->is_ended)
+        return;
+    lane->is_ended = true;
+    lane->limit = NULL;
+    if (lane->serial == 0)
+        return;
+    finish_blobs(lane);
+    flush_chunk(lane);
+    if (lane->slot.offset == 0)
+        munmap(lane->slot.bytes, lane->slot.size_bytes);
+    else
+        marey_slot_give(lane->recording->file, &lane->slot);
+    lane->slot = (struct marey_slot){0};
+    if (end_ticks != 0)
+        marey_define_lane_end(lane->recording, lane->serial, end_ticks);
+}
+
+void
+marey_lane_free(struct marey_lane *lane)
+{
+    free(lane->stack);
+    free(lane);
+}
+
+/* The child writes nothing into the parent's slots: it drops them unflushed. What was
+ * open at the fork is open in the child, from the fork on. */
+void
+marey_lane_forked(struct marey_lane *lane)
+{
+    uint64_t now = marey_recording_ticks(lane->recording);
+
+    lane->slot = lane->blob_slot = (struct marey_slot){0};
+    lane->sequence = lane->first_index = 0;
+    lane->blob_sequence = lane->blob_index = 0;
+    lane->native_id = (uint64_t)syscall(SYS_gettid);
+    lane->is_main = true;
+    lane->is_earlier = true;
+    lane->last_ticks = now;
+    for (struct marey_call *call = lane->stack + 1; call <= lane->top; call++) {
+        call->start_ticks = now;
+        call->is_pending = false;
+    }
+    lane->serial = 0;
+    if (!open_lane(lane))
+        lane->recording = NULL;
+}

@@ -1,0 +1,90 @@
+/* The recording of this process, as the files of this folder share it. */
+#ifndef MAREY_CAPTURE_RECORDING_H
+#define MAREY_CAPTURE_RECORDING_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "capture/intern.h"
+#include "marey/capture.h"
+
+/* The definition stream of the process. */
+struct definitions {
+    pthread_mutex_t lock; /* of all fields, and of the tables in define.c */
+    struct marey_slot slot;
+    uint32_t size;         /* bytes of payload so far */
+    uint32_t record_count; /* in this chunk */
+    uint64_t sequence;
+    uint64_t first_index;
+    uint64_t source_sequence;
+};
+
+struct marey_recording {
+    struct marey_file *file; /* owned */
+    struct marey_clock clock;
+    uint32_t process; /* serial */
+    uint32_t max_depth;
+    uint64_t min_duration_ticks;
+    bool is_careful; /* every event takes the slow way: filters, or no counter */
+    uint64_t start_ticks;
+    uint64_t start_ns;
+    _Atomic uint64_t next_pair_ticks; /* when the next CLOCK record is due */
+    uint64_t pair_interval_ticks;
+    struct marey_lane *lanes; /* all lanes of live threads; marey_lanes_lock */
+    struct definitions definitions;
+    char *options_text; /* owned */
+};
+
+/* NULL: not recording. Read by the slow path of any thread, written by start and stop,
+ * which the interpreter's side calls when no hook is running. */
+extern struct marey_recording *_Atomic marey_recording_now;
+extern pthread_mutex_t marey_lanes_lock;
+
+/* True in a forked child that has not made itself known yet. */
+extern atomic_bool marey_is_forked;
+/* Makes the child a process of the trace. Called from the child's slow path. */
+void marey_recording_adopt(void);
+/* Clock records and the caller's tick, when they are due. Called at each roll. */
+void marey_recording_housekeep(struct marey_recording *recording, uint64_t now);
+/* Has the lane finished when the calling thread ends. */
+void marey_thread_watch(struct marey_lane *lane);
+
+/* ---- lane.c ---- */
+
+/* Room for one event of at most MAREY_EVENT_SIZE_MAX bytes: rolls the chunk when there
+ * is none. */
+void marey_lane_room(struct marey_lane *lane);
+/* Closes the chunk and starts the next. */
+void marey_lane_roll(struct marey_lane *lane);
+/* Closes the chunk for good, says that the lane ended, gives its slots back. */
+void marey_lane_finish(struct marey_lane *lane, uint64_t end_ticks);
+void marey_lane_free(struct marey_lane *lane);
+/* Room for one more call; false: out of memory or too deep. */
+bool marey_stack_grow(struct marey_lane *lane);
+/* In a forked child: the lane starts anew in the child's name. */
+void marey_lane_forked(struct marey_lane *lane);
+
+/* ---- define.c ---- */
+
+/* Process, options, and all that was defined in earlier recordings. */
+void marey_definitions_start(struct marey_recording *recording,
+                             const struct marey_process_texts *texts,
+                             const char *options_text);
+void marey_definitions_forked(struct marey_recording *recording, uint32_t parent);
+void marey_definitions_stop(struct marey_recording *recording);
+void marey_define_lane(struct marey_recording *recording, const struct marey_lane *lane);
+void marey_define_lane_name(struct marey_recording *recording, uint32_t serial,
+                            const char *name);
+void marey_define_lane_end(struct marey_recording *recording, uint32_t serial,
+                           uint64_t ticks);
+void marey_define_clock(struct marey_recording *recording);
+void marey_define_process_end(struct marey_recording *recording, int exit_status,
+                              bool has_exit_status);
+
+static inline uint64_t
+marey_recording_ticks(const struct marey_recording *recording)
+{
+    return marey_ticks(recording->clock.kind == MAREY_CLOCK_TSC, recording->clock.shift);
+}
+
+#endif
