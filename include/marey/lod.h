@@ -37,7 +37,7 @@
 #define MAREY_LOD_LOG 1024      /* row 0: the same, with values */
 #define MAREY_LOD_LOSS 2048     /* row 0: events were lost here */
 #define MAREY_LOD_MARKS (MAREY_LOD_INSTANT | MAREY_LOD_LOG | MAREY_LOD_LOSS)
-#define MAREY_LOD_EARLIER 4096  /* began before the recording did */
+#define MAREY_LOD_EARLIER 4096 /* began before the recording did */
 
 /* ---- building ---- */
 
@@ -50,7 +50,10 @@ struct marey_lod_options {
     bool (*tick)(void *context, double share); /* may be NULL; false stops */
     void *tick_context;
 };
-#define MAREY_LOD_ALL {0, 0, MAREY_NO_INDEX, INT64_MIN, INT64_MAX, NULL, NULL}
+#define MAREY_LOD_ALL                                                                  \
+    {                                                                                  \
+        0, 0, MAREY_NO_INDEX, INT64_MIN, INT64_MAX, NULL, NULL                         \
+    }
 
 struct marey_lod_builder;
 
@@ -159,7 +162,8 @@ struct marey_lod_header {
     uint32_t series_count;
     uint32_t sample_count;
     uint32_t flow_count;
-    uint32_t lane_first; /* lane index of the first entry of lanes; of a tile: its lane */
+    uint32_t
+        lane_first; /* lane index of the first entry of lanes; of a tile: its lane */
     uint32_t reserved;
     uint64_t lanes_at; /* all offsets are multiples of 8 */
     uint64_t nodes_at;
@@ -180,8 +184,8 @@ struct marey_lod_lane {
 struct marey_lod_node {
     int64_t begin_ns;
     int64_t end_ns;
-    int64_t unit_ns;  /* of a cell's times */
-    int64_t grain_ns; /* slices shorter than this may be in blocks; 0: all exact */
+    int64_t unit_ns;    /* of a cell's times */
+    int64_t grain_ns;   /* slices shorter than this may be in blocks; 0: all exact */
     uint32_t row_first; /* into rows: row_count + 1 cell indices */
     uint32_t row_count;
     uint32_t hist_first; /* leaves only */

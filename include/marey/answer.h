@@ -1,0 +1,92 @@
+/* What the page asks of a trace, answered as JSON texts.
+ *
+ * The page draws from the index (lod.h); what a person then wants to know of one call,
+ * one moment or one window comes from here, exact, by walking the trace. The same
+ * objects run natively and as wasm and give the same bytes.
+ *
+ * Every function appends one JSON value to `out`. Times are nanoseconds, functions,
+ * lanes and strings are indices, -1 is "none" or "not known".
+ */
+#ifndef MAREY_ANSWER_H
+#define MAREY_ANSWER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "marey/query.h"
+#include "marey/status.h"
+
+/* A growing text. Start with zeros; free(text.bytes) at the end. */
+struct marey_answer {
+    char *bytes; /* owned */
+    size_t size_bytes;
+    size_t capacity;
+    bool is_out_of_memory; /* what was appended since is missing */
+};
+
+struct marey_question {
+    struct marey_selection selection;          /* borrowed for the call */
+    bool (*tick)(void *context, double share); /* may be NULL; false stops */
+    void *tick_context;
+};
+
+/* The trace: program, host, processes, lanes, functions (as columns), losses. */
+enum marey_status marey_answer_info(struct marey_trace *trace,
+                                    struct marey_answer *out);
+
+/* Texts of the strings that events name, from index 0 to `count` - 1. */
+enum marey_status marey_answer_strings(struct marey_trace *trace, uint32_t count,
+                                       struct marey_answer *out);
+
+/* Totals per function and its callers and callees, as `marey report` has them. */
+enum marey_status marey_answer_totals(struct marey_trace *trace,
+                                      const struct marey_question *question,
+                                      struct marey_answer *out,
+                                      struct marey_error *err);
+
+/* The tree of calling contexts of the window, as columns: a flame graph. Times are
+ * clipped to the window. */
+enum marey_status marey_answer_tree(struct marey_trace *trace,
+                                    const struct marey_question *question,
+                                    struct marey_answer *out, struct marey_error *err);
+
+/* The calls that are open on a lane at a moment, outermost first. */
+enum marey_status marey_answer_stack(struct marey_trace *trace, uint32_t lane,
+                                     int64_t time_ns, struct marey_answer *out,
+                                     struct marey_error *err);
+
+/* The call at a depth and a moment: when, how it ended, its callers and what it called.
+ * `end_hint_ns` is where the picture shows its end (MAREY_NO_TIME: not known). Gives up
+ * on exactness after `step_limit` steps, and says so ("whole": false). */
+enum marey_status marey_answer_call(struct marey_trace *trace, uint32_t lane,
+                                    uint32_t depth, int64_t time_ns,
+                                    int64_t end_hint_ns, uint64_t step_limit,
+                                    struct marey_answer *out, struct marey_error *err);
+
+/* Calls of one function in the window: how many, a histogram of durations (powers of
+ * two of a ns), and the `limit` slowest. */
+enum marey_status marey_answer_calls(struct marey_trace *trace,
+                                     const struct marey_question *question,
+                                     uint32_t function, uint32_t limit,
+                                     struct marey_answer *out, struct marey_error *err);
+
+/* The next (or previous) begin or end of a call after (before) a moment; `functions`
+ * of the selection narrow it. lane MAREY_NO_INDEX: any. `null` when there is none. */
+enum marey_status marey_answer_event(struct marey_trace *trace,
+                                     const struct marey_question *question,
+                                     uint32_t lane, int64_t time_ns, bool is_backwards,
+                                     bool only_begins, struct marey_answer *out,
+                                     struct marey_error *err);
+
+/* The values of a blob, as [{"name", "text"}]. */
+enum marey_status marey_answer_values(struct marey_trace *trace, uint32_t lane,
+                                      uint64_t blob, struct marey_answer *out,
+                                      struct marey_error *err);
+
+/* Source text as a JSON string; `null` when it was not stored. */
+enum marey_status marey_answer_source(struct marey_trace *trace, uint32_t function,
+                                      struct marey_answer *out,
+                                      struct marey_error *err);
+
+#endif
