@@ -9,6 +9,7 @@
 static const struct marey_target *const targets[] = {
     &marey_target_chrome,
     &marey_target_perfetto,
+    &marey_target_text,
 };
 #define TARGET_COUNT (sizeof(targets) / sizeof(targets[0]))
 

@@ -43,5 +43,6 @@ struct marey_target {
 
 extern const struct marey_target marey_target_chrome;
 extern const struct marey_target marey_target_perfetto;
+extern const struct marey_target marey_target_text;
 
 #endif
