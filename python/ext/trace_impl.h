@@ -10,13 +10,14 @@
  *     walk_object          a walk under way
  *
  * A trace may be used by one thread at a time, so each use of `trace` stands between
- * trace_take() and trace_give(). Closing while walks are alive only marks the trace; the
- * last walk closes it.
+ * trace_take() and trace_give(). Closing while walks are alive only marks the trace;
+ * the last walk closes it.
  */
 #ifndef MAREY_PYTHON_TRACE_IMPL_H
 #define MAREY_PYTHON_TRACE_IMPL_H
 
-#include <Python.h>
+#include "pycompat.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 

@@ -218,8 +218,8 @@ make_record(PyTypeObject *type, PyObject **items, Py_ssize_t count)
 
 /* ---- functions, processes, lanes ---- */
 
-/* A module or a file is shared by many functions, in runs: the one before is enough of a
- * cache to keep each text once. Steals nothing; new. */
+/* A module or a file is shared by many functions, in runs: the one before is enough of
+ * a cache to keep each text once. New. */
 static PyObject *
 text_like(struct marey_text text, struct marey_text before, PyObject *made_before)
 {

@@ -1,8 +1,8 @@
 /* Calls and events of a selection, one Python object each, made as they are asked for.
  *
- * Steps are fetched in batches of 1, 2, 4 … 64: the first comes at once, and the cost of
- * detaching the thread is shared by many later on. An object holds one step and the few
- * Python values that go with it; its attributes are made when they are read.
+ * Steps are fetched in batches of 1, 2, 4 up to 64: the first comes at once, and the
+ * cost of detaching the thread is shared by many later on. An object holds one step and
+ * the few Python values that go with it; its attributes are made when they are read.
  */
 #include "trace_impl.h"
 

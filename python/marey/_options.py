@@ -244,7 +244,7 @@ def _patterns(name: str, value: "Iterable[str]") -> tuple[str, ...]:
     patterns = tuple(value)
     for pattern in patterns:
         if not isinstance(pattern, str) or not pattern or "\0" in pattern:
-            raise UsageError(f"{name}: {pattern!r} is no pattern: write it like 'app.*'")
+            raise UsageError(f"{name}: {pattern!r} is no pattern like 'app.*'")
     return patterns
 
 
