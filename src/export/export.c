@@ -91,7 +91,8 @@ feed(const struct marey_target *target, void *state, struct marey_walk *walk,
     if (st == MAREY_OK && out->status == MAREY_STOPPED)
         return marey_fail(err, MAREY_STOPPED, "the export's bytes were refused");
     if (st == MAREY_OK && out->status != MAREY_OK)
-        return marey_fail(err, out->status, "no memory for a name of the export");
+        return marey_fail(err, out->status, "exporting: %s",
+                          marey_status_text(out->status));
     return st;
 }
 

@@ -8,7 +8,6 @@
 #ifndef MAREY_EXPORT_IDS_H
 #define MAREY_EXPORT_IDS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "marey/query.h"
@@ -27,16 +26,5 @@ void marey_ids_release(struct marey_ids *ids);
 /* One more step of a hash of numbers or bytes. Never 0. */
 uint64_t marey_hash_number(uint64_t hash, uint64_t value);
 uint64_t marey_hash_text(uint64_t hash, struct marey_text text);
-
-/* A set of numbers that are not 0. Zeroed, it is empty. */
-struct marey_number_set {
-    uint64_t *slots; /* owned; 0: free */
-    uint32_t slot_count;
-    uint32_t count;
-};
-void marey_number_set_release(struct marey_number_set *set);
-/* *is_new: it was not in there. */
-enum marey_status marey_number_set_add(struct marey_number_set *set, uint64_t value,
-                                       bool *is_new);
 
 #endif

@@ -9,7 +9,7 @@
 #include "export/json.h"
 
 #include "export/number.h"
-#include "export/text.h"
+#include "export/utf8.h"
 #include "export/value.h"
 
 #define INTEGER_MAX                                                                    \

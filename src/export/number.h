@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "export/out.h"
+
 #define MAREY_NUMBER_SIZE_MAX 24 /* of an integer, or of microseconds */
 #define MAREY_DOUBLE_SIZE_MAX 32
 
@@ -24,5 +26,12 @@ uint8_t *marey_number_micros(uint8_t *dst, int64_t value_ns);
 /* The digits that read back as the same number, as few as can be found fast; always with
  * a point or an exponent. `value` is finite. */
 uint8_t *marey_number_double(uint8_t *dst, double value);
+
+static inline void
+marey_number_put(struct marey_out *out, uint64_t value)
+{
+    marey_out_advance(
+        out, marey_number_unsigned(marey_out_room(out, MAREY_NUMBER_SIZE_MAX), value));
+}
 
 #endif

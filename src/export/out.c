@@ -2,7 +2,6 @@
 #include "export/out.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 enum marey_status
 marey_out_init(struct marey_out *out, const struct marey_sink *sink)
@@ -10,7 +9,7 @@ marey_out_init(struct marey_out *out, const struct marey_sink *sink)
     memset(out, 0, sizeof(*out));
     out->sink = sink;
     out->kept = MAREY_OUT_KEEP_NOTHING;
-    out->bytes = malloc(MAREY_OUT_CAPACITY);
+    out->bytes = marey_memory_new(MAREY_OUT_CAPACITY, 1);
     if (out->bytes == NULL)
         return MAREY_NOMEM;
     out->capacity = MAREY_OUT_CAPACITY;
@@ -20,7 +19,7 @@ marey_out_init(struct marey_out *out, const struct marey_sink *sink)
 void
 marey_out_release(struct marey_out *out)
 {
-    free(out->bytes);
+    marey_memory_free(out->bytes);
     out->bytes = NULL;
 }
 
@@ -30,7 +29,7 @@ write_out(struct marey_out *out, const void *bytes, size_t size)
     if (out->status != MAREY_OK || size == 0)
         return;
     if (!out->sink->write(out->sink->context, bytes, size))
-        out->status = MAREY_STOPPED;
+        marey_out_fail(out, MAREY_STOPPED);
 }
 
 void
@@ -45,25 +44,6 @@ marey_out_flush(struct marey_out *out)
         out->kept = 0;
 }
 
-static bool
-grow(struct marey_out *out, size_t size)
-{
-    size_t capacity = out->capacity;
-    uint8_t *bytes;
-
-    while (capacity - out->used < size) {
-        if (capacity > SIZE_MAX / 2)
-            return false;
-        capacity *= 2;
-    }
-    bytes = realloc(out->bytes, capacity);
-    if (bytes == NULL)
-        return false;
-    out->bytes = bytes;
-    out->capacity = capacity;
-    return true;
-}
-
 void
 marey_out_make_room(struct marey_out *out, size_t size)
 {
@@ -72,10 +52,10 @@ marey_out_make_room(struct marey_out *out, size_t size)
     marey_out_flush(out);
     if (out->capacity - out->used >= size)
         return;
-    if (out->status == MAREY_OK && grow(out, size))
+    if (out->status == MAREY_OK &&
+        marey_memory_grow((void **)&out->bytes, &out->capacity, out->used + size, 1))
         return;
-    if (out->status == MAREY_OK)
-        out->status = MAREY_NOMEM;
+    marey_out_fail(out, MAREY_NOMEM);
     out->used = 0; /* dropped; there is room again for writers that do not look */
 }
 

@@ -17,9 +17,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "base/compiler.h"
+#include "base/memory.h"
 #include "marey/export.h"
 
 #define MAREY_OUT_CAPACITY ((size_t)1 << 20)
@@ -76,6 +76,22 @@ MAREY_INLINE void
 marey_out_keep_nothing(struct marey_out *out)
 {
     out->kept = MAREY_OUT_KEEP_NOTHING;
+}
+
+/* Latches the first failure. */
+static inline void
+marey_out_fail(struct marey_out *out, enum marey_status status)
+{
+    if (out->status == MAREY_OK)
+        out->status = status;
+}
+
+/* The same for values read from the trace: damaged ones are only missing. */
+static inline void
+marey_out_fail_unless_corrupt(struct marey_out *out, enum marey_status status)
+{
+    if (status != MAREY_CORRUPT)
+        marey_out_fail(out, status);
 }
 
 /* A constant of known size. */

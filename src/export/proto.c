@@ -1,7 +1,7 @@
 /* The parts of proto.h that are not worth inlining. */
 #include "export/proto.h"
 
-#include "export/text.h"
+#include "export/utf8.h"
 
 void
 marey_proto_fixed64(struct marey_out *out, uint32_t field, uint64_t value)

@@ -3,8 +3,8 @@
  * Names come from programs: they hold NUL, quotes, surrogates (as Python's surrogatepass
  * writes them), and after a merge of damaged traces any byte at all.
  */
-#ifndef MAREY_EXPORT_TEXT_H
-#define MAREY_EXPORT_TEXT_H
+#ifndef MAREY_EXPORT_UTF8_H
+#define MAREY_EXPORT_UTF8_H
 
 #include <stddef.h>
 #include <stdint.h>

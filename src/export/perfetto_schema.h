@@ -1,0 +1,73 @@
+/* Field numbers of Perfetto's schema (protos/perfetto/trace/perfetto_trace.proto), those
+ * that the exporter writes. tests/python/test_export.py decodes with the schema itself.
+ */
+#ifndef MAREY_EXPORT_PERFETTO_SCHEMA_H
+#define MAREY_EXPORT_PERFETTO_SCHEMA_H
+
+enum { TRACE_PACKET = 1 };
+enum packet_field {
+    PACKET_CLOCK_SNAPSHOT = 6,
+    PACKET_TIMESTAMP = 8,
+    PACKET_SEQUENCE_ID = 10,
+    PACKET_TRACK_EVENT = 11,
+    PACKET_INTERNED_DATA = 12,
+    PACKET_SEQUENCE_FLAGS = 13,
+    PACKET_PREVIOUS_DROPPED = 42,
+    PACKET_TIMESTAMP_CLOCK = 58,
+    PACKET_DEFAULTS = 59,
+    PACKET_TRACK_DESCRIPTOR = 60,
+    PACKET_FIRST_ON_SEQUENCE = 87,
+};
+enum { FLAG_STATE_CLEARED = 1, FLAG_NEEDS_STATE = 2 };
+enum { SNAPSHOT_CLOCKS = 1, SNAPSHOT_PRIMARY = 2 };
+enum { CLOCK_ID = 1, CLOCK_TIMESTAMP = 2, CLOCK_IS_INCREMENTAL = 3 };
+enum { CLOCK_REALTIME = 1, CLOCK_OF_SEQUENCE = 64 };
+enum { DEFAULTS_TRACK_EVENT = 11, DEFAULTS_TIMESTAMP_CLOCK = 58 };
+enum event_field {
+    EVENT_CATEGORY_IID = 3,
+    EVENT_ANNOTATION = 4,
+    EVENT_TYPE = 9,
+    EVENT_NAME_IID = 10,
+    EVENT_TRACK = 11,
+    EVENT_NAME = 23,
+    EVENT_LOCATION_IID = 34,
+    EVENT_DOUBLE_VALUE = 44,
+    EVENT_FLOW = 47,
+    EVENT_TERMINATING_FLOW = 48,
+};
+enum event_type { TYPE_BEGIN = 1, TYPE_END, TYPE_INSTANT, TYPE_COUNTER };
+enum { INTERNED_CATEGORY = 1, INTERNED_NAME, INTERNED_ANNOTATION, INTERNED_LOCATION };
+enum { ENTRY_IID = 1, ENTRY_NAME = 2 };
+enum { LOCATION_FILE = 2, LOCATION_FUNCTION = 3, LOCATION_LINE = 4 };
+enum annotation_field {
+    ANNOTATION_NAME_IID = 1,
+    ANNOTATION_BOOL = 2,
+    ANNOTATION_UINT = 3,
+    ANNOTATION_INT = 4,
+    ANNOTATION_DOUBLE = 5,
+    ANNOTATION_STRING = 6,
+    ANNOTATION_NAME = 10,
+    ANNOTATION_ENTRIES = 11,
+};
+enum track_field {
+    TRACK_UUID = 1,
+    TRACK_NAME = 2,
+    TRACK_PROCESS = 3,
+    TRACK_THREAD = 4,
+    TRACK_PARENT = 5,
+    TRACK_COUNTER = 8,
+    TRACK_DESCRIPTION = 14,
+    TRACK_MERGE = 15,
+};
+enum { MERGE_NONE = 2 };
+enum process_field {
+    PROCESS_PID = 1,
+    PROCESS_CMDLINE = 2,
+    PROCESS_SORT_INDEX = 3,
+    PROCESS_NAME = 6,
+    PROCESS_START = 7,
+    PROCESS_LABEL = 8,
+};
+enum { THREAD_PID = 1, THREAD_TID = 2, THREAD_SORT_INDEX = 3, THREAD_NAME = 5 };
+
+#endif
