@@ -3,7 +3,8 @@
     python bench/overhead.py --pythons 3.12 3.13 --out bench/results.md
 
 Every workload runs under every tool in turn (A B C ..., A B C ...), so that a noisy
-minute falls on all of them alike, and medians are compared. It measures and prints; it
+minute falls on all of them alike, and medians are compared (or, on a machine that
+others use at the same time, minima: `--take minimum`). It measures and prints; it
 never asserts a time. `bench/README.md` says what the columns mean.
 """
 
@@ -51,6 +52,12 @@ def parse_arguments() -> argparse.Namespace:
     add("--workloads", nargs="+", choices=WORKLOAD_NAMES, default=WORKLOAD_NAMES)
     add("--tools", nargs="+", metavar="TOOL", help="columns to fill, by their names")
     add("--repeat", type=int, default=5, metavar="N", help="runs of each (default 5)")
+    add(
+        "--take",
+        choices=("median", "minimum"),
+        default="median",
+        help="what is compared of the runs; the minimum where others use the machine",
+    )
     add(
         "--scale",
         type=float,
@@ -132,6 +139,7 @@ def measure(
         c_events=counted.c_events,
         python_events_all=counted.python_events_all,
         c_events_all=counted.c_events_all,
+        take=arguments.take,
     )
     job = dataclasses.replace(job, call_count=result.all_events() // 2)
     for turn in range(arguments.repeat):
@@ -175,10 +183,10 @@ def measure_interpreter(
 
 def summary(measurement: report.Measurement) -> str:
     """Each tool's slow-down, on one line."""
-    bare = measurement.median("bare", "inner_ns")
+    bare = measurement.value("bare", "inner_ns")
     parts = []
     for name in measurement.runs:
-        inner = measurement.median(name, "inner_ns")
+        inner = measurement.value(name, "inner_ns")
         if bare and inner and name != "bare":
             parts.append(f"{name} {inner / bare:.2f}x")
     return ", ".join(parts)
@@ -209,6 +217,7 @@ def head(
         date=datetime.date.today().isoformat(),
         commit=describe_commit(),
         repeat=arguments.repeat,
+        take=arguments.take,
         scale=arguments.scale,
         noise=noise(sections),
         load_before=load,

@@ -31,19 +31,21 @@ class Measurement:
     c_events: int
     python_events_all: int
     c_events_all: int
+    take: str = "median"
     runs: dict[str, list[Run]] = dataclasses.field(default_factory=dict)
     traces: dict[str, dict[str, object]] = dataclasses.field(default_factory=dict)
     problems: dict[str, str] = dataclasses.field(default_factory=dict)
 
-    def median(self, tool: str, field: str) -> float | None:
+    def value(self, tool: str, field: str) -> float | None:
+        """A figure of the tool over all its runs: their median, or their minimum."""
         if tool in self.problems or not self.runs.get(tool):
             return None
         values = [float(getattr(run, field)) for run in self.runs[tool]]
-        return statistics.median(values)
+        return min(values) if self.take == "minimum" else statistics.median(values)
 
     def extra(self, tool: str, field: str) -> float | None:
-        """The median above the bare interpreter's."""
-        value, bare = self.median(tool, field), self.median("bare", field)
+        """The figure above the bare interpreter's."""
+        value, bare = self.value(tool, field), self.value("bare", field)
         return None if value is None or bare is None else value - bare
 
     def events(self, tool: Tool) -> int:
@@ -84,6 +86,7 @@ class Head:
     date: str
     commit: str
     repeat: int
+    take: str
     scale: float
     noise: float
     load_before: float
@@ -110,8 +113,8 @@ def tool_table(section: Section, tools: Sequence[Tool], cell: Cell) -> list[str]
 
 
 def slow_down(measurement: Measurement, tool: Tool) -> str:
-    inner = measurement.median(tool.name, "inner_ns")
-    bare = measurement.median("bare", "inner_ns")
+    inner = measurement.value(tool.name, "inner_ns")
+    bare = measurement.value("bare", "inner_ns")
     if inner is None or bare is None:
         return NONE
     if tool.name == "bare":
@@ -128,7 +131,7 @@ def slow_down_means(section: Section, tools: Sequence[Tool]) -> str:
     cells = ["**geometric mean**"]
     for tool in tools:
         pairs = [
-            (m.median(tool.name, "inner_ns"), m.median("bare", "inner_ns"))
+            (m.value(tool.name, "inner_ns"), m.value("bare", "inner_ns"))
             for m in section.measurements
         ]
         ratios = [inner / bare for inner, bare in pairs if inner and bare]
@@ -169,7 +172,7 @@ def ratios(section: Section, field: str) -> list[str]:
 
 
 def size(measurement: Measurement, tool: Tool) -> str:
-    written = measurement.median(tool.name, "output_size_bytes")
+    written = measurement.value(tool.name, "output_size_bytes")
     if not written:
         return NONE
     per_event = written / measurement.recorded(tool)
@@ -177,25 +180,25 @@ def size(measurement: Measurement, tool: Tool) -> str:
 
 
 def memory(measurement: Measurement, tool: Tool) -> str:
-    peak_kib = measurement.median(tool.name, "memory_kib")
+    peak_kib = measurement.value(tool.name, "memory_kib")
     return NONE if peak_kib is None else f"{peak_kib / 1024:.0f} MiB"
 
 
 def exit_time(measurement: Measurement, tool: Tool) -> str:
-    exit_ns = measurement.median(tool.name, "exit_ns")
+    exit_ns = measurement.value(tool.name, "exit_ns")
     return NONE if exit_ns is None else f"{exit_ns / 1e6:.0f} ms"
 
 
 def rate(measurement: Measurement, tool: Tool) -> str:
-    inner = measurement.median(tool.name, "inner_ns")
+    inner = measurement.value(tool.name, "inner_ns")
     if inner is None or tool.name == "bare":
         return NONE
     return f"{measurement.events(tool) / inner * 1e3:.1f} M/s"
 
 
 def whole_command(measurement: Measurement, tool: Tool) -> str:
-    wall = measurement.median(tool.name, "wall_ns")
-    cpu_s = measurement.median(tool.name, "cpu_s")
+    wall = measurement.value(tool.name, "wall_ns")
+    cpu_s = measurement.value(tool.name, "cpu_s")
     if wall is None or cpu_s is None:
         return NONE
     return f"{wall / 1e9:.2f} s, {cpu_s:.2f}"
@@ -262,7 +265,7 @@ def render(head: Head, sections: Sequence[Section]) -> str:
         "# What recording costs",
         "",
         f"Measured on {head.date} on {head.machine}; Marey at {head.commit}.",
-        f"Medians of {head.repeat} runs, the tools in turn, workloads at "
+        f"The {head.take} of {head.repeat} runs, the tools in turn, workloads at "
         f"{head.scale:g} of full size. The bare runs spread by ±{head.noise:.1%} "
         "(half the distance of the quartiles, the median workload); load average "
         f"{head.load_before:.1f} before and {head.load_after:.1f} after, "

@@ -220,7 +220,7 @@ def install_floor(interpreter: Interpreter, folder: Path) -> None:
 
 
 def run_quietly(command: list[str]) -> str:
-    """The command's stdout; on failure MissingError with the last line it wrote."""
+    """The command's stdout; on failure MissingError with the line that says most."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise MissingError(last_line(done.stderr or done.stdout))
@@ -228,8 +228,10 @@ def run_quietly(command: list[str]) -> str:
 
 
 def last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if line.strip()]
-    return lines[-1].strip()[:160] if lines else "no message"
+    """The last line that speaks of an error, or else just the last; shortened."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower()]
+    return (errors or lines or ["no message"])[-1][:160]
 
 
 @dataclasses.dataclass(frozen=True)
