@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -228,9 +229,12 @@ def run_quietly(command: list[str]) -> str:
 
 
 def last_line(text: str) -> str:
-    """The last line that speaks of an error, or else just the last; shortened."""
+    """The last line that names an error, or else just the last; shortened.
+
+    A line that begins with "error:" is pip's, and says only that there was one.
+    """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if "error" in line.lower()]
+    errors = [line for line in lines if re.search(r"\S.*(error|Error|ERROR): ", line)]
     return (errors or lines or ["no message"])[-1][:160]
 
 
