@@ -1,1 +1,106 @@
-"""Marey records what a Python program did, and plays it back."""
+"""Marey records what a Python program did, every call in order, and plays it back.
+
+    import marey
+
+    with marey.record("run.marey"):
+        main()
+
+    for call in marey.open("run.marey").calls(min_duration_ns=1_000_000):
+        print(call.name, call.duration_ns)
+
+Importing this module starts nothing, patches nothing and loads no C: each name is
+fetched when it is first used.
+"""
+
+from marey._errors import (
+    DamagedError,
+    MareyError,
+    NotATraceError,
+    NotFoundError,
+    RecordingError,
+    StorageError,
+    TraceError,
+    UsageError,
+    VersionError,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from marey._core import (
+        Call,
+        Event,
+        Function,
+        Lane,
+        Process,
+        Total,
+        Unrecorded,
+        counter,
+        instant,
+        span,
+    )
+    from marey.record import Recording, record
+    from marey.trace import Info, Totals, Trace, merge, open  # noqa: A004
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Call",
+    "DamagedError",
+    "Event",
+    "Function",
+    "Info",
+    "Lane",
+    "MareyError",
+    "NotATraceError",
+    "NotFoundError",
+    "Process",
+    "Recording",
+    "RecordingError",
+    "StorageError",
+    "Total",
+    "Totals",
+    "Trace",
+    "TraceError",
+    "Unrecorded",
+    "UsageError",
+    "VersionError",
+    "counter",
+    "instant",
+    "merge",
+    "open",
+    "record",
+    "span",
+]
+
+_HOMES = {
+    "Call": "marey._core",
+    "Event": "marey._core",
+    "Function": "marey._core",
+    "Info": "marey.trace",
+    "Lane": "marey._core",
+    "Process": "marey._core",
+    "Recording": "marey.record",
+    "Total": "marey._core",
+    "Totals": "marey.trace",
+    "Trace": "marey.trace",
+    "Unrecorded": "marey._core",
+    "counter": "marey._core",
+    "instant": "marey._core",
+    "merge": "marey.trace",
+    "open": "marey.trace",
+    "record": "marey.record",
+    "span": "marey._core",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'marey' has no attribute {name!r}")
+    value: object = getattr(__import__(home, fromlist=(name,)), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

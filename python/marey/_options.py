@@ -231,7 +231,7 @@ def _split(text: str) -> tuple[str, str]:
 
 def _scaled(number: str, scale: int) -> int | None:
     """Exact, unlike a float: 0.1us is 100 and a day of ns keeps each of them."""
-    whole, point, part = number.partition(".")
+    whole, _, part = number.partition(".")
     if "." in part or not whole + part or len(number) > 40:
         return None
     value = int((whole + part) or "0") * scale // 10 ** len(part)

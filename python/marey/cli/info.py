@@ -1,0 +1,225 @@
+"""`marey info`: what a trace holds."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from marey.cli import _common
+from marey.cli._common import lane_title, show_count, show_duration, show_size
+
+if TYPE_CHECKING:
+    from marey._core import Lane, Process
+    from marey.trace import Info, Trace
+
+THREADS_SHOWN = 20
+
+DESCRIPTION = """\
+Prints what a trace holds: program, host, Python, processes, threads, events, losses,
+what recording cost, and size."""
+
+
+def main(arguments: list[str]) -> int:
+    parser = _common.Parser("info", "[options] [TRACE]", DESCRIPTION)
+    _common.add_trace(parser)
+    parser.add_argument("--json", action="store_true", help="as one JSON object")
+    given = parser.parse_args(arguments)
+    with _common.open_trace(given.trace) as trace:
+        with _common.Progress("counting") as progress:
+            info = trace.info(tick=progress.tick)
+        if given.json:
+            _common.write_json(_as_json(trace, info))
+        else:
+            _write_text(trace, info)
+    return 0
+
+
+# ---- text ----
+
+
+def _write_text(trace: Trace, info: Info) -> None:
+    processes = trace.processes
+    first = processes[0] if processes else None
+    per_event = info.size_bytes / info.event_count if info.event_count else 0.0
+    rows = [("trace", f"{trace.path}, {show_size(info.size_bytes)}")]
+    if first is not None:
+        rows.append(("program", _program(first)))
+        rows.append(("python", f"{first.python}, {first.executable}"))
+    rows += [
+        ("recorded", _when(info)),
+        (
+            "events",
+            f"{info.event_count:,} in {show_count(info.call_count, 'call')}, "
+            f"{per_event:.1f} bytes an event",
+        ),
+        ("functions", f"{len(trace.functions):,}"),
+        ("lost", _losses(info)),
+        ("cost", _cost(info)),
+    ]
+    if info.is_unmapped:
+        rows.append(
+            (
+                "safety",
+                "this file system cannot map files: a kill loses the last events",
+            )
+        )
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        _common.write(f"{name:{width}}  {_common.safe(value)}\n")
+    _write_processes(processes)
+    _write_threads(trace)
+    sys.stdout.flush()
+
+
+def _program(process: Process) -> str:
+    arguments = " ".join(process.arguments)
+    return f"{process.program}  ({arguments})" if arguments else process.program
+
+
+def _when(info: Info) -> str:
+    seconds = info.start_realtime_ns // 1_000_000_000
+    start = time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(seconds))
+    hosts = f" and {info.host_count - 1} more" if info.host_count > 1 else ""
+    return f"{start} on {info.host}{hosts}, {show_duration(info.duration_ns)}"
+
+
+def _losses(info: Info) -> str:
+    parts = []
+    if info.lost_count:
+        parts.append(show_count(info.lost_count, "event"))
+    if info.damaged_count:
+        parts.append(show_count(info.damaged_count, "damaged chunk"))
+    if info.skipped_bytes:
+        parts.append(f"{show_size(info.skipped_bytes)} that are no chunk")
+    kept = " (a ring: the newest events are kept)" if info.is_ring else ""
+    return (", ".join(parts) or "nothing") + kept
+
+
+def _cost(info: Info) -> str:
+    costs = [
+        f"{cost:.1f} ns an event of a {what} function"
+        for cost, what in ((info.cost_python_ns, "Python"), (info.cost_c_ns, "C"))
+        if cost
+    ]
+    return ", ".join(costs) + " (measured)" if costs else "not measured"
+
+
+def _write_processes(processes: tuple[Process, ...]) -> None:
+    _common.write(f"\n{show_count(len(processes), 'process')}\n")
+    rows = [
+        [
+            str(process.pid),
+            _moment(process.start_ns),
+            _span(process.start_ns, process.end_ns),
+            _state(process),
+            process.program,
+        ]
+        for process in processes
+    ]
+    head = ["pid", "start", "duration", "status", "program"]
+    _common.write(_common.table(head, rows, left=(3, 4)))
+
+
+def _write_threads(trace: Trace) -> None:
+    lanes = trace.lanes
+    several = len(trace.processes) > 1
+    _common.write(f"\n{show_count(len(lanes), 'thread')}\n")
+    shown = sorted(lanes, key=lambda lane: -lane.event_count)[:THREADS_SHOWN]
+    rows = [
+        [
+            str(lane.process.pid) if several else str(lane.native_id or lane.serial),
+            _moment(lane.start_ns),
+            _span(lane.start_ns, lane.end_ns),
+            f"{lane.event_count:,}",
+            f"{lane.lost_count:,}",
+            lane_title(lane),
+        ]
+        for lane in sorted(shown, key=lambda lane: lane.index)
+    ]
+    head = ["pid" if several else "id", "start", "duration", "events", "lost", "name"]
+    _common.write(_common.table(head, rows, left=(5,)))
+    if len(shown) < len(lanes):
+        more = show_count(len(lanes) - len(shown), "thread")
+        _common.write(f"… {more} more with fewer events (--json lists all)\n")
+
+
+def _moment(ns: int | None) -> str:
+    return "?" if ns is None else f"{ns / 1e9:.6f} s"
+
+
+def _span(start_ns: int | None, end_ns: int | None) -> str:
+    if start_ns is None or end_ns is None:
+        return "?"
+    return show_duration(end_ns - start_ns)
+
+
+def _state(process: Process) -> str:
+    if process.exit_status is not None:
+        return f"exit {process.exit_status}"
+    return "ended" if process.has_ended else "killed, or running"
+
+
+# ---- JSON ----
+
+
+def _as_json(trace: Trace, info: Info) -> dict[str, object]:
+    processes = trace.processes
+    return {
+        "trace": trace.path,
+        "program": info.program,
+        "python": processes[0].python if processes else None,
+        "host": info.host,
+        "hosts": info.host_count,
+        "start_unix_ns": info.start_realtime_ns,
+        "duration_ns": info.duration_ns,
+        "size_bytes": info.size_bytes,
+        "events": info.event_count,
+        "calls": info.call_count,
+        "functions": len(trace.functions),
+        "losses": info.lost_count,
+        "damaged_chunks": info.damaged_count,
+        "skipped_bytes": info.skipped_bytes,
+        "chunks": info.chunk_count,
+        "ring": info.is_ring,
+        "unmapped": info.is_unmapped,
+        "cost_ns_per_event": info.cost_python_ns or None,
+        "cost_ns_per_c_event": info.cost_c_ns or None,
+        "processes": [_process_json(process) for process in processes],
+        "threads": [_lane_json(lane) for lane in trace.lanes],
+    }
+
+
+def _process_json(process: Process) -> dict[str, object]:
+    return {
+        "pid": process.pid,
+        "parent_pid": process.parent_pid,
+        "parent": process.parent,
+        "program": process.program,
+        "arguments": list(process.arguments),
+        "executable": process.executable,
+        "python": process.python,
+        "directory": process.directory,
+        "start_ns": process.start_ns,
+        "end_ns": process.end_ns,
+        "ended": process.has_ended,
+        "exit_status": process.exit_status,
+        "options": process.options,
+    }
+
+
+def _lane_json(lane: Lane) -> dict[str, object]:
+    return {
+        "pid": lane.process.pid,
+        "kind": lane.kind,
+        "name": lane.name,
+        "main": lane.is_main,
+        "earlier": lane.is_earlier,
+        "native_id": lane.native_id,
+        "python_id": lane.python_id,
+        "start_ns": lane.start_ns,
+        "end_ns": lane.end_ns,
+        "ended": lane.has_ended,
+        "events": lane.event_count,
+        "lost": lane.lost_count,
+    }

@@ -1,0 +1,363 @@
+"""Reading a trace: `marey.open("run.marey")` gives a Trace.
+
+Nothing is loaded whole. Iteration runs in C; each call or event becomes a Python object
+when it is reached, and is gone when it is let go.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from marey import _core
+from marey._errors import UsageError
+
+if TYPE_CHECKING:
+    from marey._core import Call, Event, Function, Lane, Process, Selection, Total
+
+Patterns = str | Iterable[str]
+Choice = str | int | Iterable[str | int]
+Tick = Callable[[float], object]
+
+# Suffix of a file: the format that belongs into it.
+FORMATS_BY_SUFFIX = {
+    ".json": "chrome",
+    ".json.gz": "chrome",
+    ".pftrace": "perfetto",
+    ".perfetto-trace": "perfetto",
+    ".pftrace.gz": "perfetto",
+    ".html": "html",
+    ".txt": "text",
+    ".txt.gz": "text",
+}
+
+
+class Info(NamedTuple):
+    """What a trace holds as a whole."""
+
+    program: str
+    """The first process's script, module or command."""
+    host: str
+    start_realtime_ns: int
+    """Of the origin, in Unix time."""
+    duration_ns: int
+    size_bytes: int
+    event_count: int
+    call_count: int
+    lost_count: int
+    """Events that are known to be lost."""
+    damaged_count: int
+    """Chunks left out because their bytes are wrong."""
+    skipped_bytes: int
+    host_count: int
+    chunk_count: int
+    is_ring: bool
+    is_unmapped: bool
+    """Written where files cannot be mapped: a kill lost what was not written yet."""
+    cost_python_ns: float
+    """Measured cost of recording one event of a Python function; 0: not known."""
+    cost_c_ns: float
+
+
+class Finding(NamedTuple):
+    """Something that check() found wrong."""
+
+    offset: int
+    line: str
+
+
+class Totals:
+    """Sums by function; made by Trace.totals()."""
+
+    rows: tuple[Total, ...]
+    """One for each function that was called, in order of Trace.functions."""
+    edges: tuple[Total, ...]
+    """One for each pair of a function and its caller (`other`)."""
+    lost_count: int
+    """Events missing in the window: the sums know nothing of them."""
+
+    def __init__(
+        self, rows: tuple[Total, ...], edges: tuple[Total, ...], lost_count: int
+    ) -> None:
+        self.rows = rows
+        self.edges = edges
+        self.lost_count = lost_count
+
+    def __iter__(self) -> Iterator[Total]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def callers(self, function: Function) -> list[Total]:
+        """Who called this function: `other` is the caller, None nobody recorded."""
+        return [edge for edge in self.edges if edge.function == function]
+
+    def callees(self, function: Function) -> list[Total]:
+        """Whom this function called: `function` is the callee."""
+        return [edge for edge in self.edges if edge.other == function]
+
+
+class Trace:
+    """An open trace file. A context manager; close() lets go of the file.
+
+    Times are nanoseconds since the start of the trace's first process. The methods that
+    choose take the same arguments:
+
+    function         patterns on `module:qualname`, `module` or the file's path
+    thread           names (patterns) or ids of threads and tasks
+    process          names (patterns) of programs, or process ids
+    start_ns, end_ns the window; calls that reach into it are kept
+    min_duration_ns  leave out shorter calls
+    max_depth        leave out calls with so many open calls around them
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._core = _core.Trace(os.fspath(path))
+
+    def __repr__(self) -> str:
+        state = " closed" if self.closed else ""
+        return f"<marey.Trace {self.path!r}{state}>"
+
+    def __enter__(self) -> Trace:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the file; calls and definitions taken from it stay valid."""
+        self._core.close()
+
+    # ---- what it holds ----
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self._core.path
+
+    @property
+    def closed(self) -> bool:
+        """Whether close() was called."""
+        return self._core.closed
+
+    @property
+    def processes(self) -> tuple[Process, ...]:
+        """All processes, in the order in which they began."""
+        return self._core.processes
+
+    @property
+    def lanes(self) -> tuple[Lane, ...]:
+        """All threads, tasks and greenlets."""
+        return self._core.lanes
+
+    @property
+    def threads(self) -> tuple[Lane, ...]:
+        """Those lanes that are threads."""
+        return tuple(lane for lane in self.lanes if lane.kind == "thread")
+
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        """All functions that were recorded."""
+        return self._core.functions
+
+    def info(self, *, count: bool = True, tick: Tick | None = None) -> Info:
+        """What the trace holds as a whole.
+
+        Calls are counted by reading all of it once; with `count=False` this is left
+        out, and call_count is 0 if they were not counted before.
+        """
+        if count:
+            self._core.count(tick)
+        raw = self._core.info()
+        processes = self.processes
+        return Info(program=processes[0].program if processes else "", **raw)
+
+    def source(self, file: str) -> bytes | None:
+        """The source text of a file as it was when recorded; None: not stored."""
+        return self._core.source(file)
+
+    # ---- reading ----
+
+    def calls(
+        self,
+        *,
+        function: Patterns | None = None,
+        thread: Choice | None = None,
+        process: Choice | None = None,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        min_duration_ns: int = 0,
+        max_depth: int | None = None,
+    ) -> Iterator[Call]:
+        """The calls chosen, each when it ends: in order of their ends.
+
+        A generator's or coroutine's activation is one call, however often it is
+        suspended.
+        """
+        selection = self._select(
+            function, thread, process, start_ns, end_ns, min_duration_ns, max_depth
+        )
+        return self._core.walk(selection, False, True)
+
+    def events(
+        self,
+        *,
+        function: Patterns | None = None,
+        thread: Choice | None = None,
+        process: Choice | None = None,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        min_duration_ns: int = 0,
+        max_depth: int | None = None,
+        by_lane: bool = False,
+    ) -> Iterator[Event]:
+        """Everything that happened, in order of time, or lane after lane."""
+        selection = self._select(
+            function, thread, process, start_ns, end_ns, min_duration_ns, max_depth
+        )
+        return self._core.walk(selection, by_lane, False)
+
+    def totals(
+        self,
+        *,
+        function: Patterns | None = None,
+        thread: Choice | None = None,
+        process: Choice | None = None,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        min_duration_ns: int = 0,
+        max_depth: int | None = None,
+        tick: Tick | None = None,
+    ) -> Totals:
+        """Calls and times by function, and by pairs of caller and callee.
+
+        `tick` is called now and then with the share done, 0 to 1.
+        """
+        selection = self._select(
+            function, thread, process, start_ns, end_ns, min_duration_ns, max_depth
+        )
+        return Totals(*self._core.totals(selection, tick))
+
+    def check(self, *, limit: int = 1000) -> tuple[list[Finding], int]:
+        """Verifies every byte: what is wrong, at most `limit` of it, and how much."""
+        findings, count = self._core.check(limit)
+        return [Finding(*finding) for finding in findings], count
+
+    def export(
+        self,
+        target: str | os.PathLike[str] | IO[bytes],
+        *,
+        format: str | None = None,  # noqa: A002
+        function: Patterns | None = None,
+        thread: Choice | None = None,
+        process: Choice | None = None,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        min_duration_ns: int = 0,
+        max_depth: int | None = None,
+        tick: Tick | None = None,
+    ) -> None:
+        """Writes the trace in another tool's format, by name or the file's suffix.
+
+        A file appears when it is whole; `.gz` at the end of its name compresses.
+        """
+        from marey._export import write
+
+        selection = self._select(
+            function, thread, process, start_ns, end_ns, min_duration_ns, max_depth
+        )
+        write(self._core, selection, target, format, tick)
+
+    # ---- choosing ----
+
+    def select_functions(self, pattern: Patterns) -> list[Function]:
+        """The functions that match, as calls() and the others choose them."""
+        patterns = (pattern,) if isinstance(pattern, str) else tuple(pattern)
+        table = self._core.match(patterns)
+        return [
+            f for f, is_chosen in zip(self.functions, table, strict=True) if is_chosen
+        ]
+
+    def select_lanes(
+        self, *, thread: Choice | None = None, process: Choice | None = None
+    ) -> list[Lane]:
+        """The lanes that match, as calls() and the others choose them."""
+        threads, processes = _choices(thread), _choices(process)
+        return [
+            lane
+            for lane in self.lanes
+            if _is_lane(lane, threads) and _is_of(lane, processes)
+        ]
+
+    def _select(
+        self,
+        function: Patterns | None,
+        thread: Choice | None,
+        process: Choice | None,
+        start_ns: int | None,
+        end_ns: int | None,
+        min_duration_ns: int,
+        max_depth: int | None,
+    ) -> Selection:
+        if max_depth is not None and not 0 < max_depth < 1 << 32:
+            raise UsageError(f"max_depth: {max_depth} is out of range")
+        functions = None
+        if function is not None:
+            patterns = (function,) if isinstance(function, str) else tuple(function)
+            functions = self._core.match(patterns)
+        lanes = None
+        if thread is not None or process is not None:
+            table = bytearray(len(self.lanes))
+            for lane in self.select_lanes(thread=thread, process=process):
+                table[lane.index] = 1
+            lanes = bytes(table)
+        return (start_ns, end_ns, min_duration_ns, max_depth, lanes, functions)
+
+
+def _choices(choice: Choice | None) -> tuple[str | int, ...] | None:
+    if choice is None:
+        return None
+    return (choice,) if isinstance(choice, (str, int)) else tuple(choice)
+
+
+def _matches(name: str, choice: str | int) -> bool:
+    from fnmatch import fnmatchcase
+
+    return isinstance(choice, str) and fnmatchcase(name, choice)
+
+
+def _is_lane(lane: Lane, choices: tuple[str | int, ...] | None) -> bool:
+    return choices is None or any(
+        choice in (lane.native_id, lane.python_id) or _matches(lane.name, choice)
+        for choice in choices
+    )
+
+
+def _is_of(lane: Lane, choices: tuple[str | int, ...] | None) -> bool:
+    process = lane.process
+    return choices is None or any(
+        choice == process.pid
+        or _matches(process.program, choice)
+        or _matches(process.program.rpartition("/")[2], choice)
+        for choice in choices
+    )
+
+
+def open(path: str | os.PathLike[str]) -> Trace:  # noqa: A001
+    """Opens a trace file for reading; it may still be being written."""
+    return Trace(path)
+
+
+def merge(
+    paths: Iterable[str | os.PathLike[str]], target: str | os.PathLike[str]
+) -> None:
+    """Puts traces together in a new file, also those of other hosts."""
+    _core.merge(tuple(os.fsencode(path) for path in paths), os.fsencode(target))
