@@ -84,7 +84,7 @@ struct marey_lane {
     uint64_t blob_sequence;
     uint32_t name_tries;
     bool is_main, is_earlier, has_name, is_ended;
-    bool is_taken; /* its thread writes to it; prepared lanes wait for theirs */
+    bool is_taken;        /* its thread writes to it; prepared lanes wait for theirs */
     uint8_t ignore_depth; /* > 0: marey.ignore */
     char name[256];
     struct marey_lane *next; /* in the recording's list */
@@ -127,6 +127,11 @@ enum marey_status marey_recording_start(const struct marey_recording_options *op
 /* Closes all chunks. The interpreter must have stopped calling the hooks. */
 void marey_recording_stop(int exit_status, bool has_exit_status);
 bool marey_recording_is_on(void);
+/* At the end of the process: the same, but nothing is freed, for other threads may
+ * still be stuck in a hook; *counts is what the file holds by then. */
+void marey_recording_finish(int exit_status, struct marey_file_counts *counts);
+/* This process was forked from one that recorded. */
+bool marey_recording_was_forked(void);
 /* Counters of the file, all its processes together. */
 void marey_recording_counts(struct marey_file_counts *out);
 /* Time since start, for the summary. */
@@ -172,14 +177,25 @@ struct marey_lane *marey_lane_attach(void);
  * thread takes it over at its first event, known by its native id. */
 struct marey_lane *marey_lane_prepare(const struct marey_thread_facts *facts);
 /* Pushes a call that is open already. Only before the lane's first event. */
-void marey_lane_push_open(struct marey_lane *lane, const struct marey_function *function,
-                          uintptr_t key);
+void marey_lane_push_open(struct marey_lane *lane,
+                          const struct marey_function *function, uintptr_t key);
 /* Puts the lane with all that was pushed into the trace. */
 void marey_lane_open(struct marey_lane *lane);
 /* A new name, or the same one. */
 void marey_lane_rename(struct marey_lane *lane, const char *name);
 /* Events of the calling thread are left out until the matching call. */
 void marey_lane_ignore(bool is_ignored);
+
+/* To measure the hooks: what is written between the two is taken back. */
+struct marey_rehearsal {
+    uint8_t *cursor;
+    uint64_t last_ticks;
+    struct marey_call *top;
+    uint32_t event_count;
+    uint64_t sequence;
+};
+bool marey_rehearsal_begin(struct marey_lane *lane, struct marey_rehearsal *out);
+void marey_rehearsal_end(struct marey_lane *lane, const struct marey_rehearsal *from);
 
 /* ---- events, out of line ---- */
 
@@ -199,7 +215,8 @@ void marey_counter(struct marey_lane *lane, uint32_t name, double value);
 /* Values of the innermost call. */
 void marey_values(struct marey_lane *lane, uint8_t role, uint64_t blob);
 /* Stores a blob (body as docs/format.md 4) and returns 1 + its index, 0: lost. */
-uint64_t marey_blob_put(struct marey_lane *lane, const uint8_t *body, size_t size_bytes);
+uint64_t marey_blob_put(struct marey_lane *lane, const uint8_t *body,
+                        size_t size_bytes);
 
 /* ---- events, inline ---- */
 
@@ -237,7 +254,8 @@ marey_token(uint64_t delta, unsigned kind, unsigned *size_bytes)
 
 /* One store: a killed process leaves whole events. */
 MAREY_INLINE void
-marey_put_event(struct marey_lane *lane, uint64_t bits, unsigned size_bytes, uint64_t now)
+marey_put_event(struct marey_lane *lane, uint64_t bits, unsigned size_bytes,
+                uint64_t now)
 {
     memcpy(lane->cursor, &bits, sizeof(bits));
     lane->cursor += size_bytes;
@@ -289,10 +307,15 @@ marey_leave(struct marey_lane *lane, uintptr_t key)
     marey_put_event(lane, bits, size, now);
 }
 
+/* Where an activation is bound: one of two neighbours, so that two busy generators that
+ * fall on one place do not push each other out at every turn. */
 MAREY_INLINE unsigned
-marey_activation_slot(uintptr_t key)
+marey_activation_slot(const struct marey_lane *lane, uintptr_t key)
 {
-    return (unsigned)((key >> 4) ^ (key >> 9)) % MAREY_ACTIVATION_SLOTS;
+    unsigned slot =
+        (unsigned)((key >> 4) ^ (key >> 9) ^ (key >> 14)) % MAREY_ACTIVATION_SLOTS;
+
+    return lane->bound[slot] == key ? slot : slot ^ 1;
 }
 
 /* The generator's or coroutine's call `key` is suspended. */
@@ -301,7 +324,7 @@ marey_yield(struct marey_lane *lane, uintptr_t key)
 {
     uint64_t now = marey_lane_now(lane);
     uint64_t delta = now - lane->last_ticks;
-    unsigned slot = marey_activation_slot(key), size;
+    unsigned slot = marey_activation_slot(lane, key), size;
 
     if (MAREY_UNLIKELY(lane->top->key != key || lane->bound[slot] != key ||
                        lane->cursor > lane->limit || delta >= MAREY_DELTA_FAST)) {
@@ -321,7 +344,7 @@ marey_resume(struct marey_lane *lane, const struct marey_function *function,
 {
     uint64_t now = marey_lane_now(lane);
     uint64_t delta = now - lane->last_ticks;
-    unsigned slot = marey_activation_slot(key), size;
+    unsigned slot = marey_activation_slot(lane, key), size;
     struct marey_call *call = lane->top + 1;
 
     if (MAREY_UNLIKELY(lane->bound[slot] != key ||

@@ -98,8 +98,7 @@ void marey_slot_begin(struct marey_slot *slot, const struct marey_chunk *chunk);
  * bytes and all. False when it could not be written: the chunk is lost, the slot is
  * empty all the same. */
 bool marey_slot_flush(struct marey_file *file, struct marey_slot *slot,
-                      uint32_t payload_size, uint32_t record_count,
-                      uint64_t end_ticks);
+                      uint32_t payload_size, uint32_t record_count, uint64_t end_ticks);
 
 /* Appends a chunk that never was in a slot; two pieces of payload for convenience. */
 bool marey_chunk_append(struct marey_file *file, const struct marey_chunk *chunk,

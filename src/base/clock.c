@@ -1,8 +1,8 @@
 /* Choosing the clock, and reading all clocks at one moment. */
 #include "base/clock.h"
 
-#include <string.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -64,10 +64,10 @@ marey_clock_choose(struct marey_clock *out)
     if (counter_is_invariant()) {
         uint64_t rate = measure_rate();
         out->kind = CLOCK_TSC;
-        /* A tick of at most 2 ns: most deltas then fit one byte, and nothing is lost
+        /* A tick of at most 4 ns: most deltas then fit one byte, and nothing is lost
          * that the counter's own latency would not blur. */
         out->shift = 0;
-        while ((rate >> (out->shift + 1)) >= 500000000)
+        while ((rate >> (out->shift + 1)) >= 250000000)
             out->shift++;
         out->ticks_per_second = rate >> out->shift;
         return;

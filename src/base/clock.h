@@ -16,8 +16,8 @@
 
 /* What a process reads; all processes of one trace use the same. */
 struct marey_clock {
-    uint32_t kind;  /* MAREY_CLOCK_* of the format */
-    uint32_t shift; /* a tick is the count shifted right by this */
+    uint32_t kind;             /* MAREY_CLOCK_* of the format */
+    uint32_t shift;            /* a tick is the count shifted right by this */
     uint64_t ticks_per_second; /* nominal; 0: not known yet */
 };
 
@@ -33,7 +33,8 @@ struct marey_clock_pair {
 void marey_clock_choose(struct marey_clock *out);
 
 /* Reads all clocks as near to each other as the machine lets us. */
-void marey_clock_pair_read(const struct marey_clock *clock, struct marey_clock_pair *out);
+void marey_clock_pair_read(const struct marey_clock *clock,
+                           struct marey_clock_pair *out);
 
 static inline uint64_t
 marey_monotonic_ns(void)

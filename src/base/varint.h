@@ -29,7 +29,8 @@ static inline size_t
 marey_varint_get(const uint8_t *bytes, size_t size_bytes, uint64_t *out)
 {
     uint64_t value = 0;
-    size_t limit = size_bytes < MAREY_VARINT_SIZE_MAX ? size_bytes : MAREY_VARINT_SIZE_MAX;
+    size_t limit =
+        size_bytes < MAREY_VARINT_SIZE_MAX ? size_bytes : MAREY_VARINT_SIZE_MAX;
 
     for (size_t i = 0; i < limit; i++) {
         uint64_t seven = bytes[i] & 0x7f;

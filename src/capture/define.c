@@ -141,8 +141,8 @@ stream_put(struct marey_recording *recording, const uint8_t *head, size_t head_s
     if (d->slot.bytes == NULL && !slot_start(recording, MAREY_SLOT_SIZE_MIN))
         return;
     if (header + d->size + size > d->slot.size_bytes) {
-        uint32_t next = d->slot.size_bytes * 4, largest =
-            marey_slot_size_max(recording->file);
+        uint32_t next = d->slot.size_bytes * 4,
+                 largest = marey_slot_size_max(recording->file);
         if (header + size > largest) {
             append_large(recording, head, head_size, text, text_size);
             return;
@@ -178,7 +178,8 @@ put_record(struct marey_recording *recording, const struct record *record, bool 
     if (lasts && log_room(&lasting, size + record->text_size)) {
         memcpy(lasting.bytes + lasting.size, head, size);
         if (record->text_size > 0)
-            memcpy(lasting.bytes + lasting.size + size, record->text, record->text_size);
+            memcpy(lasting.bytes + lasting.size + size, record->text,
+                   record->text_size);
         lasting.size += size + record->text_size;
     }
     if (recording == NULL)
@@ -244,7 +245,8 @@ new_function(void)
 {
     if (function_blocks == NULL)
         function_blocks = calloc(FUNCTION_BLOCKS, sizeof(*function_blocks));
-    if (function_blocks == NULL || function_count >= MAREY_FUNCTION_ID_MAX - FUNCTION_BLOCK)
+    if (function_blocks == NULL ||
+        function_count >= MAREY_FUNCTION_ID_MAX - FUNCTION_BLOCK)
         return NULL;
     struct marey_function **block = &function_blocks[function_count / FUNCTION_BLOCK];
     if (*block == NULL)
@@ -353,7 +355,8 @@ marey_define_lane_name(struct marey_recording *recording, uint32_t serial,
 }
 
 void
-marey_define_lane_end(struct marey_recording *recording, uint32_t serial, uint64_t ticks)
+marey_define_lane_end(struct marey_recording *recording, uint32_t serial,
+                      uint64_t ticks)
 {
     struct record record = record_of(MAREY_DEF_LANE_END);
 
@@ -510,16 +513,15 @@ marey_store_source(uint64_t key, const char *path, size_t path_size, const char 
     pthread_mutex_lock(&recording->definitions.lock);
     uint64_t sequence = ++recording->definitions.source_sequence;
     pthread_mutex_unlock(&recording->definitions.lock);
-    marey_chunk_append(recording->file,
-                       &(struct marey_chunk){.kind = MAREY_EXTENT_SOURCE,
-                                             .process = recording->process,
-                                             .sequence = sequence,
-                                             .first_index = sequence - 1,
-                                             .base_ticks = recording->start_ticks},
-                       buffer, head_size, packed > 0 ? buffer + head_size
-                                                     : (const uint8_t *)text,
-                       packed > 0 ? packed : text_size,
-                       packed > 0 ? MAREY_CODEC_ZSTD : MAREY_CODEC_NONE,
-                       (uint32_t)text_size);
+    marey_chunk_append(
+        recording->file,
+        &(struct marey_chunk){.kind = MAREY_EXTENT_SOURCE,
+                              .process = recording->process,
+                              .sequence = sequence,
+                              .first_index = sequence - 1,
+                              .base_ticks = recording->start_ticks},
+        buffer, head_size, packed > 0 ? buffer + head_size : (const uint8_t *)text,
+        packed > 0 ? packed : text_size,
+        packed > 0 ? MAREY_CODEC_ZSTD : MAREY_CODEC_NONE, (uint32_t)text_size);
     free(buffer);
 }

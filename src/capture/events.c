@@ -7,6 +7,7 @@
  * nothing is ever written later than a pending start, and deltas stay at or above zero.
  * The idea is uftrace's.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/varint.h"
@@ -59,7 +60,8 @@ token(uint8_t *bytes, uint64_t delta, unsigned kind)
 }
 
 static void
-write_enter(struct marey_lane *lane, const struct marey_function *function, uint64_t now)
+write_enter(struct marey_lane *lane, const struct marey_function *function,
+            uint64_t now)
 {
     uint8_t bytes[2 * MAREY_VARINT_SIZE_MAX];
     size_t size = token(bytes, prepare(lane, now), MAREY_TOKEN_ENTER);
@@ -108,13 +110,15 @@ static unsigned
 bind_activation(struct marey_lane *lane, const struct marey_function *function,
                 uintptr_t key, uint64_t now)
 {
-    unsigned slot = marey_activation_slot(key);
     uint8_t bytes[2 * MAREY_VARINT_SIZE_MAX + 10];
 
     /* Bind and use must be in one chunk: room for both before either. */
     if (lane->cursor + MAREY_EVENT_SIZE_MAX > lane->real_limit)
         marey_lane_roll(lane);
     uint64_t delta = prepare(lane, now);
+    unsigned slot = marey_activation_slot(lane, key);
+    if (lane->bound[slot] != key && lane->bound[slot ^ 1] == 0)
+        slot ^= 1;
     if (lane->bound[slot] == key && lane->bound_function[slot] == function) {
         lane->last_ticks -= delta; /* the use takes it */
         return slot;
@@ -253,6 +257,85 @@ marey_enter_slow(struct marey_lane *lane, const struct marey_function *function,
         push(lane, function, key, false, now);
 }
 
+/* ---- spans of a suspended call ---- */
+
+/* Spans that are open in a generator's or coroutine's call are suspended with it. They
+ * wait here for its resume, on whichever thread that comes. Few, and rare. */
+struct parked {
+    struct parked *next;
+    uintptr_t owner; /* key of the call */
+    uint32_t count;
+    struct marey_call spans[]; /* outermost first */
+};
+static struct parked *parked_first;
+static _Atomic uint32_t parked_count;
+static pthread_mutex_t parked_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static struct parked *
+take_parked(uintptr_t owner)
+{
+    struct parked *found = NULL;
+
+    if (atomic_load_explicit(&parked_count, memory_order_acquire) == 0)
+        return NULL;
+    pthread_mutex_lock(&parked_lock);
+    struct parked **link = &parked_first;
+    while (*link != NULL && (*link)->owner != owner)
+        link = &(*link)->next;
+    if (*link != NULL) {
+        found = *link;
+        *link = found->next;
+        atomic_fetch_sub(&parked_count, 1);
+    }
+    pthread_mutex_unlock(&parked_lock);
+    return found;
+}
+
+static bool
+only_spans_above(const struct marey_lane *lane, const struct marey_call *call)
+{
+    for (const struct marey_call *above = call + 1; above <= lane->top; above++)
+        if ((above->function->flags & MAREY_FUNCTION_SPAN) == 0)
+            return false;
+    return lane->top > call;
+}
+
+/* Suspends the spans above `call`, innermost first, and remembers them. */
+static void
+park_spans(struct marey_lane *lane, struct marey_call *call, uint64_t now)
+{
+    uint32_t count = (uint32_t)(lane->top - call);
+    struct parked *parked = malloc(sizeof(*parked) + count * sizeof(struct marey_call));
+
+    if (parked == NULL)
+        return; /* they will be cut */
+    free(take_parked(call->key));
+    memcpy(parked->spans, call + 1, count * sizeof(struct marey_call));
+    parked->owner = call->key;
+    parked->count = count;
+    write_pending(lane);
+    while (lane->top > call) {
+        unsigned slot = bind_activation(lane, lane->top->function, lane->top->key, now);
+        write_op(lane, (uint8_t)(MAREY_OP_YIELD + slot), now);
+        lane->top--;
+    }
+    pthread_mutex_lock(&parked_lock);
+    parked->next = parked_first;
+    parked_first = parked;
+    atomic_fetch_add(&parked_count, 1);
+    pthread_mutex_unlock(&parked_lock);
+}
+
+static void
+unpark_spans(struct marey_lane *lane, uintptr_t owner, uint64_t now)
+{
+    struct parked *parked = take_parked(owner);
+
+    for (uint32_t i = 0; parked != NULL && i < parked->count; i++)
+        push(lane, parked->spans[i].function, parked->spans[i].key, true, now);
+    free(parked);
+}
+
 /* Finds the call that ends now and makes it the top. False: none of ours. */
 static bool
 unearth(struct marey_lane *lane, uintptr_t key, uint64_t now)
@@ -301,7 +384,12 @@ void
 marey_yield_slow(struct marey_lane *lane, uintptr_t key, uint64_t now)
 {
     lane = arrive(lane, &now);
-    if (lane == NULL || !unearth(lane, key, now))
+    if (lane == NULL)
+        return;
+    struct marey_call *call = find_call(lane, key);
+    if (call != NULL && only_spans_above(lane, call))
+        park_spans(lane, call, now);
+    if (!unearth(lane, key, now))
         return;
     if (is_too_short(lane, now)) {
         lane->top--;
@@ -310,6 +398,8 @@ marey_yield_slow(struct marey_lane *lane, uintptr_t key, uint64_t now)
     write_pending(lane);
     unsigned slot = bind_activation(lane, lane->top->function, key, now);
     write_op(lane, (uint8_t)(MAREY_OP_YIELD + slot), now);
+    if (atomic_load(&parked_count) > 0)
+        lane->bound[slot] = 0; /* its spans wait: the resume must come the slow way */
     lane->top--;
 }
 
@@ -318,8 +408,10 @@ marey_resume_slow(struct marey_lane *lane, const struct marey_function *function
                   uintptr_t key, uint64_t now)
 {
     lane = arrive(lane, &now);
-    if (lane != NULL && !is_too_deep(lane))
-        push(lane, function, key, true, now);
+    if (lane == NULL || is_too_deep(lane))
+        return;
+    push(lane, function, key, true, now);
+    unpark_spans(lane, key, now);
 }
 
 void
@@ -335,6 +427,7 @@ marey_resume_thrown(struct marey_lane *lane, const struct marey_function *functi
     if (lane->top->is_pending)
         write_pending(lane);
     write_op_number(lane, MAREY_OP_THROWN, exception, lane->last_ticks, true);
+    unpark_spans(lane, key, now);
 }
 
 /* ---- instants, counters, values ---- */
@@ -449,8 +542,8 @@ marey_blob_put(struct marey_lane *lane, const uint8_t *body, size_t size_bytes)
     head[head_size++] = 1; /* the only kind of record there is */
     if (lane == NULL || !blob_room(lane, head_size + size_bytes))
         return 0;
-    uint8_t *at = lane->blob_slot.bytes + sizeof(struct marey_extent_header) +
-                  lane->blob_size;
+    uint8_t *at =
+        lane->blob_slot.bytes + sizeof(struct marey_extent_header) + lane->blob_size;
     memcpy(at + head_size, body, size_bytes);
     memcpy(at + 1, head + 1, head_size - 1);
     __atomic_store_n(at, head[0], __ATOMIC_RELEASE);

@@ -59,8 +59,8 @@ marey_intern_put(struct marey_intern *table, const void *bytes, size_t size_byte
     if (copy == NULL)
         return 0;
     memcpy(copy, bytes, size_bytes);
-    *entry = (struct marey_intern_entry){hash, copy, (uint32_t)size_bytes,
-                                         ++table->count};
+    *entry =
+        (struct marey_intern_entry){hash, copy, (uint32_t)size_bytes, ++table->count};
     *is_new = true;
     return entry->number;
 }

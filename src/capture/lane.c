@@ -20,10 +20,10 @@
 #include "base/varint.h"
 #include "capture/recording.h"
 
-#define STACK_START 128          /* calls; doubles */
-#define NAME_TRIES_MAX 6         /* early looks for a thread's name; then once a roll */
-#define NAME_TRY_BYTES 96        /* events between the first two of them */
-#define SNAPSHOT_ENTRY_MAX 15    /* bytes: function id and start */
+#define STACK_START 128       /* calls; doubles */
+#define NAME_TRIES_MAX 6      /* early looks for a thread's name; then once a roll */
+#define NAME_TRY_BYTES 96     /* events between the first two of them */
+#define SNAPSHOT_ENTRY_MAX 15 /* bytes: function id and start */
 
 /* A stack that no call matches, full from birth. */
 static struct marey_call idle_stack[1];
@@ -71,8 +71,8 @@ slot_size_for(const struct marey_lane *lane)
     size_t depth = (size_t)(lane->top - lane->stack);
     size_t need = 2 * (depth * SNAPSHOT_ENTRY_MAX + 64) + MAREY_SLOT_SIZE_MIN / 2;
     uint32_t most = marey_slot_size_max(lane->recording->file);
-    uint32_t size = lane->slot.size_bytes == 0 ? MAREY_SLOT_SIZE_MIN
-                                               : lane->slot.size_bytes * 4;
+    uint32_t size =
+        lane->slot.size_bytes == 0 ? MAREY_SLOT_SIZE_MIN : lane->slot.size_bytes * 4;
 
     if (size > most)
         size = most;
@@ -108,10 +108,9 @@ static void
 flush_chunk(struct marey_lane *lane)
 {
     uint8_t *payload = lane->slot.bytes + sizeof(struct marey_extent_header);
-    bool is_written =
-        marey_slot_flush(lane->recording->file, &lane->slot,
-                         (uint32_t)(lane->cursor - payload), lane->event_count,
-                         lane->last_ticks);
+    bool is_written = marey_slot_flush(lane->recording->file, &lane->slot,
+                                       (uint32_t)(lane->cursor - payload),
+                                       lane->event_count, lane->last_ticks);
 
     /* A chunk that could not be written shows as a gap in first_index. */
     lane->first_index += lane->event_count;
@@ -127,8 +126,8 @@ take_slot(struct marey_lane *lane, uint32_t size)
 {
     if (marey_slot_take(lane->recording->file, size, &lane->slot))
         return true;
-    void *bytes = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                       0);
+    void *bytes =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (bytes == MAP_FAILED)
         return false;
     lane->slot = (struct marey_slot){bytes, 0, size};
@@ -379,6 +378,32 @@ marey_lane_ignore(bool is_ignored)
         lane->limit = NULL;
     else
         set_limit(lane);
+}
+
+/* ---- rehearsal ---- */
+
+bool
+marey_rehearsal_begin(struct marey_lane *lane, struct marey_rehearsal *out)
+{
+    *out = (struct marey_rehearsal){lane->cursor, lane->last_ticks, lane->top,
+                                    lane->event_count, lane->sequence};
+    return lane->recording != NULL && lane->serial != 0;
+}
+
+/* Nothing of it was flushed as long as the chunk is the same; then zeros take its place,
+ * last byte first, so that what is there is a whole trace all the time. */
+void
+marey_rehearsal_end(struct marey_lane *lane, const struct marey_rehearsal *from)
+{
+    if (lane->sequence != from->sequence)
+        return;
+    while (lane->cursor > from->cursor)
+        *--lane->cursor = 0;
+    lane->last_ticks = from->last_ticks;
+    lane->top = from->top;
+    lane->event_count = from->event_count;
+    memset(lane->bound, 0, sizeof(lane->bound));
+    set_limit(lane);
 }
 
 /* ---- ends ---- */

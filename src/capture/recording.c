@@ -22,6 +22,7 @@ atomic_bool marey_is_forked;
 static pthread_key_t thread_key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static void (*second_tick)(void);
+static bool is_child; /* of a process that recorded */
 
 /* Of the recording's list of lanes. Outlives recordings, since a thread may end while
  * another stops the recording. */
@@ -101,6 +102,7 @@ after_fork_in_child(void)
     pthread_mutex_init(&recording->definitions.lock, NULL);
     if (marey_lane_of_thread != &marey_idle_lane)
         marey_lane_of_thread->limit = NULL;
+    is_child = true;
     atomic_store(&marey_is_forked, true);
 }
 
@@ -154,13 +156,15 @@ marey_recording_on_second(void (*tick)(void))
 void
 marey_recording_housekeep(struct marey_recording *recording, uint64_t now)
 {
-    uint64_t due = atomic_load_explicit(&recording->next_pair_ticks, memory_order_relaxed);
+    uint64_t due =
+        atomic_load_explicit(&recording->next_pair_ticks, memory_order_relaxed);
     uint64_t second = recording->clock.ticks_per_second;
 
     if (now < due)
         return;
     uint64_t interval = recording->pair_interval_ticks;
-    if (!atomic_compare_exchange_strong(&recording->next_pair_ticks, &due, now + interval))
+    if (!atomic_compare_exchange_strong(&recording->next_pair_ticks, &due,
+                                        now + interval))
         return;
     recording->pair_interval_ticks = interval * 10 < second ? interval * 10 : second;
     marey_define_clock(recording);
@@ -187,7 +191,8 @@ marey_recording_start(const struct marey_recording_options *options,
 
     pthread_once(&once, set_up_once);
     if (atomic_load(&marey_recording_now) != NULL)
-        return marey_fail(err, MAREY_USAGE, "a recording is on already in this process; "
+        return marey_fail(err, MAREY_USAGE,
+                          "a recording is on already in this process; "
                           "stop it first");
     enum marey_status status = open_file(options, &file, err);
     if (status != MAREY_OK)
@@ -248,6 +253,31 @@ marey_recording_stop(int exit_status, bool has_exit_status)
     marey_definitions_stop(recording);
     marey_file_close(recording->file);
     free(recording);
+}
+
+void
+marey_recording_finish(int exit_status, struct marey_file_counts *counts)
+{
+    struct marey_recording *recording = atomic_load(&marey_recording_now);
+
+    memset(counts, 0, sizeof(*counts));
+    if (recording == NULL || atomic_load(&marey_is_forked))
+        return;
+    pthread_mutex_lock(&marey_lanes_lock);
+    for (struct marey_lane *lane = recording->lanes; lane != NULL; lane = lane->next)
+        marey_lane_finish(lane, 0);
+    pthread_mutex_unlock(&marey_lanes_lock);
+    marey_define_clock(recording);
+    marey_define_process_end(recording, exit_status, true);
+    marey_definitions_stop(recording);
+    atomic_store(&marey_recording_now, NULL);
+    marey_file_counts(recording->file, counts);
+}
+
+bool
+marey_recording_was_forked(void)
+{
+    return is_child;
 }
 
 bool

@@ -72,7 +72,8 @@ void marey_definitions_start(struct marey_recording *recording,
                              const char *options_text);
 void marey_definitions_forked(struct marey_recording *recording, uint32_t parent);
 void marey_definitions_stop(struct marey_recording *recording);
-void marey_define_lane(struct marey_recording *recording, const struct marey_lane *lane);
+void marey_define_lane(struct marey_recording *recording,
+                       const struct marey_lane *lane);
 void marey_define_lane_name(struct marey_recording *recording, uint32_t serial,
                             const char *name);
 void marey_define_lane_end(struct marey_recording *recording, uint32_t serial,
@@ -84,7 +85,8 @@ void marey_define_process_end(struct marey_recording *recording, int exit_status
 static inline uint64_t
 marey_recording_ticks(const struct marey_recording *recording)
 {
-    return marey_ticks(recording->clock.kind == MAREY_CLOCK_TSC, recording->clock.shift);
+    return marey_ticks(recording->clock.kind == MAREY_CLOCK_TSC,
+                       recording->clock.shift);
 }
 
 #endif

@@ -110,8 +110,8 @@ take_space(struct marey_file *file, uint64_t size, uint64_t align, uint64_t *gap
     uint64_t start;
     do {
         start = align_up(tail, align);
-    } while (!__atomic_compare_exchange_n(&file->header->tail, &tail, start + size, true,
-                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    } while (!__atomic_compare_exchange_n(&file->header->tail, &tail, start + size,
+                                          true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
     *gap = start - tail;
     return start;
 }
@@ -187,11 +187,11 @@ marey_slot_size_max(const struct marey_file *file)
 static int
 class_of(uint32_t size_bytes)
 {
-    int class = 0;
+    int rank = 0;
 
-    while (class < SLOT_CLASSES - 1 && class_sizes[class] < size_bytes)
-        class++;
-    return class;
+    while (rank < SLOT_CLASSES - 1 && class_sizes[rank] < size_bytes)
+        rank++;
+    return rank;
 }
 
 static bool
@@ -214,8 +214,8 @@ map_slot(struct marey_file *file, uint32_t size, struct marey_slot *out)
 bool
 marey_slot_take(struct marey_file *file, uint32_t size_bytes, struct marey_slot *out)
 {
-    int class = class_of(size_bytes);
-    struct slot_pool *pool = &file->pools[class];
+    int rank = class_of(size_bytes);
+    struct slot_pool *pool = &file->pools[rank];
     struct marey_slot slot = {0};
 
     pthread_mutex_lock(&file->lock);
@@ -223,10 +223,10 @@ marey_slot_take(struct marey_file *file, uint32_t size_bytes, struct marey_slot 
         slot = pool->slots[--pool->count];
     pthread_mutex_unlock(&file->lock);
     if (slot.bytes == NULL && file->is_mapped) {
-        if (!map_slot(file, class_sizes[class], &slot))
+        if (!map_slot(file, class_sizes[rank], &slot))
             return false;
     } else if (slot.bytes == NULL) {
-        slot.size_bytes = class_sizes[class];
+        slot.size_bytes = class_sizes[rank];
         slot.bytes = mmap(NULL, slot.size_bytes, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (slot.bytes == MAP_FAILED)
@@ -286,8 +286,8 @@ take_chunk_place(struct marey_file *file, struct marey_extent_header *header,
 
     if ((shared->flags & MAREY_FILE_RING) != 0 && header->kind == MAREY_EXTENT_EVENTS &&
         size <= shared->ring_cell_size) {
-        uint64_t cell = counter_add(file, &shared->ring_next, 1) %
-                        shared->ring_cell_count;
+        uint64_t cell =
+            counter_add(file, &shared->ring_next, 1) % shared->ring_cell_count;
         header->flags = MAREY_EXTENT_CELL;
         header->extent_size = shared->ring_cell_size;
         return shared->ring_offset + cell * shared->ring_cell_size;
@@ -439,8 +439,9 @@ read_boot_id(uint8_t id[16])
     close(fd);
     for (ssize_t i = 0; i < size && digit < 32; i++) {
         char c = text[i];
-        int value = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                                                                          : -1;
+        int value = c >= '0' && c <= '9'   ? c - '0'
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                           : -1;
         if (value < 0)
             continue;
         id[digit / 2] = (uint8_t)(id[digit / 2] << 4 | value);
@@ -501,7 +502,8 @@ map_header(struct marey_file *file, bool try_mapping)
     void *page = MAP_FAILED;
 
     if (try_mapping)
-        page = mmap(NULL, MAREY_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
+        page = mmap(NULL, MAREY_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd,
+                    0);
     file->is_mapped = page != MAP_FAILED;
     if (!file->is_mapped)
         page = mmap(NULL, MAREY_PAGE_SIZE, PROT_READ | PROT_WRITE,
@@ -576,8 +578,10 @@ check_header(const struct marey_file *file, const char *path, struct marey_error
         return marey_fail(err, MAREY_VERSION, "%s has another format version", path);
     read_boot_id(boot_id);
     if (memcmp(boot_id, page.boot_id, sizeof(boot_id)) != 0)
-        return marey_fail(err, MAREY_USAGE, "%s was recorded before this boot or on "
-                          "another host; choose another output", path);
+        return marey_fail(err, MAREY_USAGE,
+                          "%s was recorded before this boot or on "
+                          "another host; choose another output",
+                          path);
     return MAREY_OK;
 }
 
@@ -599,7 +603,8 @@ marey_file_join(const char *path, struct marey_file **out, struct marey_error *e
         struct marey_file_header page;
         bool is_whole = pread(fd, &page, sizeof(page), 0) == sizeof(page);
         if (!is_whole || !map_header(file, (page.flags & MAREY_FILE_UNMAPPED) == 0))
-            status = marey_fail(err, MAREY_IO, "cannot map %s: %s", path, strerror(errno));
+            status =
+                marey_fail(err, MAREY_IO, "cannot map %s: %s", path, strerror(errno));
         else if (!file->is_mapped)
             *file->header = page;
     }
@@ -617,8 +622,8 @@ marey_file_join(const char *path, struct marey_file **out, struct marey_error *e
 void
 marey_file_forked(struct marey_file *file)
 {
-    for (int class = 0; class < SLOT_CLASSES; class++)
-        file->pools[class].count = 0;
+    for (int rank = 0; rank < SLOT_CLASSES; rank++)
+        file->pools[rank].count = 0;
     pthread_mutex_init(&file->lock, NULL);
 }
 
@@ -627,8 +632,8 @@ marey_file_close(struct marey_file *file)
 {
     if (file == NULL)
         return;
-    for (int class = 0; class < SLOT_CLASSES; class++) {
-        struct slot_pool *pool = &file->pools[class];
+    for (int rank = 0; rank < SLOT_CLASSES; rank++) {
+        struct slot_pool *pool = &file->pools[rank];
         for (uint32_t i = 0; i < pool->count; i++)
             munmap(pool->slots[i].bytes, pool->slots[i].size_bytes);
     }

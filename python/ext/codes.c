@@ -1,0 +1,282 @@
+/* Code objects to functions: done once for each, at first sight.
+ *
+ * The record hangs on the code object's extra slot, so the hot path finds it with two
+ * loads and no hash. Ids are never reused; a code object that dies leaves its function
+ * behind, for the trace still names it.
+ */
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tracer.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define SOURCE_SIZE_MAX (8 << 20)
+
+/* Names of a Python function, kept so that another recording can filter anew. */
+struct code_names {
+    char *module, *name, *file; /* owned, terminated; may hold NUL inside */
+};
+
+/* Files whose text went into the trace. */
+static struct source {
+    char *path; /* owned */
+    uint64_t key;
+} * sources;
+static size_t source_count, source_capacity;
+
+int
+codes_set_up(void)
+{
+    if (tracer.extra_index >= 0)
+        return 0;
+    tracer.extra_index = pc_request_extra_index(NULL);
+    if (tracer.extra_index >= 0)
+        return 0;
+    PyErr_SetString(PyExc_RuntimeError, "no free slot on code objects");
+    return -1;
+}
+
+PyObject *
+codes_utf8(PyObject *text)
+{
+    return PyUnicode_AsEncodedString(text, "utf-8", "surrogatepass");
+}
+
+/* ---- filters ---- */
+
+static bool
+matches_file(const char *pattern, const char *file)
+{
+    const char *folder = PyBytes_AS_STRING(tracer.folder);
+    size_t folder_size = (size_t)PyBytes_GET_SIZE(tracer.folder);
+    size_t size = strlen(pattern);
+
+    if (fnmatch(pattern, file, 0) == 0)
+        return true;
+    if (strncmp(file, folder, folder_size) == 0 &&
+        fnmatch(pattern, file + folder_size, 0) == 0)
+        return true;
+    if (pattern[0] == '/')
+        return false;
+    char *anywhere = malloc(size + 3);
+    if (anywhere == NULL)
+        return false;
+    memcpy(anywhere, "*/", 2);
+    memcpy(anywhere + 2, pattern, size + 1);
+    bool is_match = fnmatch(anywhere, file, 0) == 0;
+    free(anywhere);
+    return is_match;
+}
+
+/* `app.*`, `app.db:Session.*`, `app` (the module itself), or a path. */
+static bool
+matches(const char *pattern, const char *module, const char *name, const char *file)
+{
+    size_t size = strlen(pattern), module_size = strlen(module),
+           name_size = strlen(name);
+    bool is_match = false;
+
+    if (strchr(pattern, '/') != NULL ||
+        (size > 3 && strcmp(pattern + size - 3, ".py") == 0))
+        return file[0] != '\0' && matches_file(pattern, file);
+    if (fnmatch(pattern, module, 0) == 0)
+        return true;
+    char *whole = malloc(module_size + name_size + 2);
+    if (whole == NULL)
+        return false;
+    memcpy(whole, module, module_size);
+    memcpy(whole + module_size + 1, name, name_size + 1);
+    whole[module_size] = ':';
+    is_match = fnmatch(pattern, whole, 0) == 0;
+    if (!is_match && strchr(pattern, ':') == NULL) {
+        whole[module_size] = '.';
+        is_match = fnmatch(pattern, whole, 0) == 0;
+    }
+    free(whole);
+    return is_match;
+}
+
+static bool
+matches_any(PyObject *patterns, const char *module, const char *name, const char *file)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(patterns); i++)
+        if (matches(PyBytes_AS_STRING(PyTuple_GET_ITEM(patterns, i)), module, name,
+                    file))
+            return true;
+    return false;
+}
+
+bool
+codes_is_excluded(const char *module, const char *name, const char *file, bool is_c)
+{
+    /* A C function belongs to its caller: --include chooses callers. */
+    if (!is_c && PyTuple_GET_SIZE(tracer.include) > 0 &&
+        !matches_any(tracer.include, module, name, file))
+        return true;
+    return matches_any(tracer.exclude, module, name, file);
+}
+
+static bool
+is_own(const char *file)
+{
+    return strncmp(file, PyBytes_AS_STRING(tracer.own_folder),
+                   (size_t)PyBytes_GET_SIZE(tracer.own_folder)) == 0;
+}
+
+static void
+refilter(struct marey_function *function, void *context)
+{
+    const struct code_names *names = function->owner;
+
+    (void)context;
+    if (names != NULL && (function->flags & MAREY_FUNCTION_C) == 0)
+        function->is_skipped =
+            is_own(names->file) ||
+            codes_is_excluded(names->module, names->name, names->file, false);
+}
+
+/* ---- sources ---- */
+
+static void
+read_and_store(const char *path, uint64_t key)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat status;
+
+    if (fd < 0)
+        return;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
+        status.st_size <= SOURCE_SIZE_MAX) {
+        char *text = malloc((size_t)status.st_size + 1);
+        ssize_t size = text == NULL ? -1 : read(fd, text, (size_t)status.st_size);
+        if (size > 0)
+            marey_store_source(key, path, strlen(path), text, (size_t)size);
+        free(text);
+    }
+    close(fd);
+}
+
+/* The key of the file's text, stored on the way; 0: no such file. */
+static uint64_t
+store_source(const char *path)
+{
+    struct stat status;
+
+    if (path[0] == '<' || stat(path, &status) != 0 || !S_ISREG(status.st_mode))
+        return 0;
+    uint64_t facts[3] = {(uint64_t)status.st_size, (uint64_t)status.st_mtim.tv_sec,
+                         (uint64_t)status.st_mtim.tv_nsec};
+    uint64_t key = XXH64(path, strlen(path), XXH64(facts, sizeof(facts), 0));
+    for (size_t i = source_count; i-- > 0;)
+        if (sources[i].key == key)
+            return key;
+    if (source_count == source_capacity) {
+        size_t capacity = source_capacity == 0 ? 64 : source_capacity * 2;
+        struct source *more = realloc(sources, capacity * sizeof(*sources));
+        if (more == NULL)
+            return 0;
+        sources = more;
+        source_capacity = capacity;
+    }
+    sources[source_count++] = (struct source){strdup(path), key};
+    read_and_store(path, key);
+    return key;
+}
+
+void
+codes_refilter(void)
+{
+    marey_each_function(refilter, NULL);
+    for (size_t i = 0; i < source_count; i++)
+        if (sources[i].path != NULL)
+            read_and_store(sources[i].path, sources[i].key);
+}
+
+/* ---- first sight ---- */
+
+static uint16_t
+flags_of(const PyCodeObject *code)
+{
+    if ((code->co_flags & CO_ASYNC_GENERATOR) != 0)
+        return MAREY_FUNCTION_ASYNC_GENERATOR;
+    if ((code->co_flags & (CO_COROUTINE | CO_ITERABLE_COROUTINE)) != 0)
+        return MAREY_FUNCTION_COROUTINE;
+    return (code->co_flags & CO_GENERATOR) != 0 ? MAREY_FUNCTION_GENERATOR : 0;
+}
+
+/* `__name__` of the globals, by plain look-ups that run no code of the program. */
+static PyObject *
+module_name(PyObject *globals)
+{
+    static PyObject *key;
+    PyObject *value = NULL, *bytes = NULL;
+
+    if (key == NULL)
+        key = PyUnicode_InternFromString("__name__");
+    if (globals == NULL)
+        globals = PyEval_GetGlobals();
+    if (key == NULL || globals == NULL || !PyDict_Check(globals) ||
+        pc_get_item_ref(globals, key, &value) < 0)
+        return NULL;
+    if (value != NULL && PyUnicode_Check(value))
+        bytes = codes_utf8(value);
+    Py_XDECREF(value);
+    return bytes;
+}
+
+static struct marey_function *
+define(PyCodeObject *code, PyObject *module, PyObject *name, PyObject *file)
+{
+    struct code_names *names = malloc(sizeof(*names));
+    const char *module_text = module == NULL ? "" : PyBytes_AS_STRING(module);
+    size_t module_size = module == NULL ? 0 : (size_t)PyBytes_GET_SIZE(module);
+    const char *path = PyBytes_AS_STRING(file);
+
+    if (names == NULL)
+        return NULL;
+    names->module = strdup(module_text);
+    names->name = strdup(PyBytes_AS_STRING(name));
+    names->file = strdup(path);
+    if (names->module == NULL || names->name == NULL || names->file == NULL)
+        return NULL;
+    bool is_skipped = is_own(path) ||
+                      codes_is_excluded(names->module, names->name, names->file, false);
+    uint64_t key = is_skipped ? 0 : store_source(path);
+    struct marey_function *function = marey_define_function(
+        PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name),
+        marey_define_string(module_text, module_size),
+        marey_define_file(path, (size_t)PyBytes_GET_SIZE(file), key),
+        code->co_firstlineno > 0 ? (uint32_t)code->co_firstlineno : 0, flags_of(code));
+    if (function != NULL) {
+        function->is_skipped = is_skipped;
+        function->owner = names;
+    }
+    return function;
+}
+
+struct marey_function *
+codes_first_sight(PyCodeObject *code, PyObject *globals)
+{
+    struct pc_exception saved = pc_exception_take();
+    struct marey_function *function = NULL;
+    PyObject *module = module_name(globals);
+    PyObject *name = codes_utf8(code->co_qualname);
+    PyObject *file = codes_utf8(code->co_filename);
+
+    if (name != NULL && file != NULL)
+        function = define(code, module, name, file);
+    if (function != NULL &&
+        pc_set_extra((PyObject *)code, tracer.extra_index, function) < 0)
+        function = NULL;
+    Py_XDECREF(module);
+    Py_XDECREF(name);
+    Py_XDECREF(file);
+    PyErr_Clear();
+    pc_exception_give(saved);
+    return function;
+}

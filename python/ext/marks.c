@@ -1,0 +1,370 @@
+/* Spans, instants and counters: what the program itself puts on its time line.
+ *
+ * Everything is cheap when nothing records: span() gives one shared object whose
+ * enter and exit do nothing. When recording, values are formatted at once, so that later
+ * changes do not rewrite history; only exact built-in types are shown by value, and no
+ * code of the program runs (docs/format.md, 4).
+ */
+#include <string.h>
+
+#include "base/varint.h"
+
+#include "tracer.h"
+
+#include <structmember.h>
+
+#define VALUES_MAX 32      /* of one mark */
+#define TEXT_SIZE_MAX 1024 /* bytes of one value; longer ones are cut */
+#define BODY_SIZE_MAX 8192 /* bytes of all values of one mark */
+#define SPAN_KEY 2         /* low bits of a span's key; frames have 0, C calls 1 */
+
+/* ---- values ---- */
+
+struct body {
+    uint8_t bytes[BODY_SIZE_MAX];
+    size_t size;
+};
+
+static void
+put_text(struct body *body, uint8_t tag, const char *text, size_t size)
+{
+    if (size > TEXT_SIZE_MAX)
+        size = TEXT_SIZE_MAX;
+    body->bytes[body->size++] = tag;
+    body->size += marey_varint_put(body->bytes + body->size, size);
+    memcpy(body->bytes + body->size, text, size);
+    body->size += size;
+}
+
+static void
+put_object(struct body *body, PyObject *value)
+{
+    char text[300];
+    int size = snprintf(text, sizeof(text), "<%s at %p>", Py_TYPE(value)->tp_name,
+                        (void *)value);
+
+    put_text(body, MAREY_VALUE_OBJECT, text, (size_t)size);
+}
+
+static void
+put_unicode(struct body *body, PyObject *value)
+{
+    PyObject *part = PyUnicode_GET_LENGTH(value) > TEXT_SIZE_MAX
+                         ? PyUnicode_Substring(value, 0, TEXT_SIZE_MAX)
+                         : Py_NewRef(value);
+    PyObject *bytes = part == NULL ? NULL : codes_utf8(part);
+
+    if (bytes == NULL) {
+        PyErr_Clear();
+        body->bytes[body->size++] = MAREY_VALUE_ERROR;
+    } else {
+        put_text(body, MAREY_VALUE_TEXT, PyBytes_AS_STRING(bytes),
+                 (size_t)PyBytes_GET_SIZE(bytes));
+    }
+    Py_XDECREF(bytes);
+    Py_XDECREF(part);
+}
+
+static void
+put_value(struct body *body, PyObject *value)
+{
+    if (value == Py_None) {
+        body->bytes[body->size++] = MAREY_VALUE_NONE;
+    } else if (PyBool_Check(value)) {
+        body->bytes[body->size++] =
+            value == Py_True ? MAREY_VALUE_TRUE : MAREY_VALUE_FALSE;
+    } else if (PyLong_CheckExact(value)) {
+        int overflow = 0;
+        long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
+        if (overflow != 0) {
+            put_text(body, MAREY_VALUE_OBJECT, "<large int>", 11);
+            return;
+        }
+        body->bytes[body->size++] = MAREY_VALUE_INT;
+        body->size += marey_varint_put(body->bytes + body->size, marey_zigzag(number));
+    } else if (PyFloat_CheckExact(value)) {
+        double number = PyFloat_AS_DOUBLE(value);
+        body->bytes[body->size++] = MAREY_VALUE_FLOAT;
+        memcpy(body->bytes + body->size, &number, sizeof(number));
+        body->size += sizeof(number);
+    } else if (PyUnicode_CheckExact(value)) {
+        put_unicode(body, value);
+    } else if (PyBytes_CheckExact(value)) {
+        put_text(body, MAREY_VALUE_BYTES, PyBytes_AS_STRING(value),
+                 (size_t)PyBytes_GET_SIZE(value));
+    } else {
+        put_object(body, value);
+    }
+}
+
+static uint32_t
+string_id(PyObject *text)
+{
+    PyObject *bytes = PyUnicode_Check(text) ? codes_utf8(text) : NULL;
+    uint32_t id = bytes == NULL ? 0
+                                : marey_define_string(PyBytes_AS_STRING(bytes),
+                                                      (size_t)PyBytes_GET_SIZE(bytes));
+
+    Py_XDECREF(bytes);
+    PyErr_Clear();
+    return id;
+}
+
+/* Named values into a blob of the lane; 0: none. `names` is a tuple, `values` as many. */
+static uint64_t
+put_values(struct marey_lane *lane, PyObject *names, PyObject *const *values)
+{
+    Py_ssize_t count = names == NULL ? 0 : PyTuple_GET_SIZE(names);
+    struct body body = {.size = 0};
+
+    if (count == 0)
+        return 0;
+    if (count > VALUES_MAX)
+        count = VALUES_MAX;
+    body.size += marey_varint_put(body.bytes, (uint64_t)count);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        uint32_t id = string_id(PyTuple_GET_ITEM(names, i));
+        body.size += marey_varint_put(body.bytes + body.size, id);
+        if (body.size + TEXT_SIZE_MAX + 32 < BODY_SIZE_MAX)
+            put_value(&body, values[i]);
+        else
+            body.bytes[body.size++] = MAREY_VALUE_NOT_RECORDED;
+    }
+    return marey_blob_put(lane, body.bytes, body.size);
+}
+
+/* ---- instants and counters ---- */
+
+static PyObject *
+instant(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    (void)module;
+    if (nargs != 1 || !PyUnicode_Check(args[0])) {
+        PyErr_SetString(PyExc_TypeError,
+                        "instant() takes one name, then values by keyword");
+        return NULL;
+    }
+    struct marey_lane *lane = tracer.is_on ? marey_lane_attach() : NULL;
+    if (lane != NULL)
+        marey_instant(lane, string_id(args[0]), put_values(lane, names, args + nargs));
+    Py_RETURN_NONE;
+}
+
+static bool
+is_number(PyObject *value)
+{
+    return PyFloat_Check(value) || PyLong_Check(value);
+}
+
+static PyObject *
+counter(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    Py_ssize_t count = names == NULL ? 0 : PyTuple_GET_SIZE(names);
+
+    (void)module;
+    if (nargs < 1 || nargs > 2 || !PyUnicode_Check(args[0]) || nargs + count < 2) {
+        PyErr_SetString(PyExc_TypeError,
+                        "counter() takes a name and a number, or numbers "
+                        "by keyword");
+        return NULL;
+    }
+    struct marey_lane *lane = tracer.is_on ? marey_lane_attach() : NULL;
+    if (lane == NULL)
+        Py_RETURN_NONE;
+    if (nargs == 2 && is_number(args[1]))
+        marey_counter(lane, string_id(args[0]), PyFloat_AsDouble(args[1]));
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (!is_number(args[nargs + i]))
+            continue;
+        PyObject *name =
+            PyUnicode_FromFormat("%U.%U", args[0], PyTuple_GET_ITEM(names, i));
+        if (name == NULL)
+            return NULL;
+        marey_counter(lane, string_id(name), PyFloat_AsDouble(args[nargs + i]));
+        Py_DECREF(name);
+    }
+    PyErr_Clear(); /* an integer beyond a double: not recorded as a number */
+    Py_RETURN_NONE;
+}
+
+/* ---- spans ---- */
+
+struct span {
+    PyObject_HEAD
+    vectorcallfunc vectorcall; /* as a decorator */
+    PyObject *name;            /* owned */
+    PyObject *names;           /* owned: tuple of keywords, or NULL */
+    PyObject *values;          /* owned: tuple, or NULL */
+};
+
+static PyObject *span_functions; /* owned: name to the address of its function */
+
+static struct marey_function *
+span_function(PyObject *name)
+{
+    PyObject *found = NULL;
+
+    if (span_functions == NULL)
+        span_functions = PyDict_New();
+    if (span_functions == NULL || pc_get_item_ref(span_functions, name, &found) < 0)
+        return NULL;
+    if (found != NULL) {
+        struct marey_function *function = PyLong_AsVoidPtr(found);
+        Py_DECREF(found);
+        return function;
+    }
+    PyObject *bytes = codes_utf8(name);
+    if (bytes == NULL)
+        return NULL;
+    struct marey_function *function =
+        marey_define_function(PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes),
+                              0, 0, 0, MAREY_FUNCTION_SPAN);
+    PyObject *address = function == NULL ? NULL : PyLong_FromVoidPtr(function);
+    if (address != NULL)
+        PyDict_SetItem(span_functions, name, address);
+    Py_XDECREF(address);
+    Py_DECREF(bytes);
+    return function;
+}
+
+static PyObject *
+span_enter(PyObject *self, PyObject *unused)
+{
+    struct span *span = (struct span *)self;
+
+    (void)unused;
+    struct marey_lane *lane = tracer.is_on ? marey_lane_attach() : NULL;
+    struct marey_function *function = lane == NULL ? NULL : span_function(span->name);
+    PyErr_Clear();
+    if (function != NULL) {
+        marey_enter_slow(lane, function, (uintptr_t)self | SPAN_KEY, 0);
+        if (span->names != NULL)
+            marey_values(lane, MAREY_ROLE_ARGUMENTS,
+                         put_values(lane, span->names,
+                                    ((PyTupleObject *)span->values)->ob_item));
+    }
+    return Py_NewRef(self);
+}
+
+static PyObject *
+span_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    uintptr_t key = (uintptr_t)self | SPAN_KEY;
+
+    if (tracer.is_on && nargs >= 1 && args[0] != Py_None && PyType_Check(args[0]))
+        marey_unwind(marey_this_lane(), key,
+                     cfunctions_type_name((PyTypeObject *)args[0]));
+    else if (tracer.is_on)
+        marey_leave_slow(marey_this_lane(), key, 0);
+    Py_RETURN_NONE;
+}
+
+/* As a decorator: marey.spans wraps the function, plain or asynchronous. */
+static PyObject *
+span_decorate(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    struct span *span = (struct span *)self;
+    PyObject *module, *result = NULL;
+
+    (void)names;
+    if (PyVectorcall_NARGS(nargs) != 1) {
+        PyErr_SetString(PyExc_TypeError, "a span decorates one function");
+        return NULL;
+    }
+    module = PyImport_ImportModule("marey.spans");
+    if (module != NULL)
+        result = PyObject_CallMethod(module, "decorate", "OO", args[0], span->name);
+    Py_XDECREF(module);
+    return result;
+}
+
+static void
+span_dealloc(PyObject *self)
+{
+    struct span *span = (struct span *)self;
+    PyTypeObject *type = Py_TYPE(self);
+
+    Py_XDECREF(span->name);
+    Py_XDECREF(span->names);
+    Py_XDECREF(span->values);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyMethodDef span_methods[] = {
+    {"__enter__", span_enter, METH_NOARGS, NULL},
+    {"__exit__", (PyCFunction)(void (*)(void))span_exit, METH_FASTCALL, NULL},
+    {NULL, NULL, 0, NULL},
+};
+static PyMemberDef span_members[] = {
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(struct span, vectorcall), READONLY,
+     NULL},
+    {"name", T_OBJECT, offsetof(struct span, name), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+static PyType_Slot span_slots[] = {
+    {Py_tp_doc, "A named slice of the current thread's lane, as a context manager or "
+                "decorator."},
+    {Py_tp_dealloc, span_dealloc},
+    {Py_tp_methods, span_methods},
+    {Py_tp_members, span_members},
+    {Py_tp_call, PyVectorcall_Call},
+    {0, NULL},
+};
+static PyType_Spec span_spec = {
+    .name = "marey._core.Span",
+    .basicsize = sizeof(struct span),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = span_slots,
+};
+static PyTypeObject *span_type; /* owned */
+
+static PyObject *
+span(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
+{
+    (void)module;
+    if (nargs != 1 || !PyUnicode_Check(args[0])) {
+        PyErr_SetString(PyExc_TypeError,
+                        "span() takes one name, then values by keyword");
+        return NULL;
+    }
+    struct span *span = PyObject_New(struct span, span_type);
+    if (span == NULL)
+        return NULL;
+    span->vectorcall = span_decorate;
+    span->name = Py_NewRef(args[0]);
+    span->names = span->values = NULL;
+    if (names != NULL && tracer.is_on) {
+        span->names = Py_NewRef(names);
+        span->values = PyTuple_New(PyTuple_GET_SIZE(names));
+        for (Py_ssize_t i = 0; span->values != NULL && i < PyTuple_GET_SIZE(names); i++)
+            PyTuple_SET_ITEM(span->values, i, Py_NewRef(args[nargs + i]));
+        if (span->values == NULL) {
+            Py_DECREF(span);
+            return NULL;
+        }
+    }
+    return (PyObject *)span;
+}
+
+static PyMethodDef methods[] = {
+    {"instant", (PyCFunction)(void (*)(void))instant, METH_FASTCALL | METH_KEYWORDS,
+     "instant(name, /, **values)\n--\n\nA point on the current thread's lane."},
+    {"counter", (PyCFunction)(void (*)(void))counter, METH_FASTCALL | METH_KEYWORDS,
+     "counter(name, value=None, /, **values)\n--\n\nA number over time."},
+    {"span", (PyCFunction)(void (*)(void))span, METH_FASTCALL | METH_KEYWORDS,
+     "span(name, /, **values)\n--\n\nA named slice of the current thread's lane."},
+    {NULL, NULL, 0, NULL},
+};
+
+int
+marks_add(PyObject *module)
+{
+    if (span_type == NULL)
+        span_type = (PyTypeObject *)PyType_FromSpec(&span_spec);
+    if (span_type == NULL ||
+        PyModule_AddObjectRef(module, "Span", (PyObject *)span_type) < 0)
+        return -1;
+    return PyModule_AddFunctions(module, methods);
+}

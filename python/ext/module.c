@@ -1,0 +1,319 @@
+/* marey._core: start and stop a recording, put marks on it, read traces back. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "trace.h"
+#include "tracer.h"
+
+struct tracer tracer = {.tool = -1, .extra_index = -1};
+
+static bool prints_summary; /* at the end of this process */
+static char *trace_path;    /* owned; as the summary names it */
+
+/* ---- the end of the process ---- */
+
+static void
+print_summary(const struct marey_file_counts *counts, double seconds)
+{
+    char line[512];
+    int size = snprintf(line, sizeof(line),
+                        "marey: %llu events, %u process%s, %.2f s, %.1f MB",
+                        (unsigned long long)counts->event_count, counts->process_count,
+                        counts->process_count == 1 ? "" : "es", seconds,
+                        (double)counts->size_bytes / 1e6);
+
+    if (counts->lost_count > 0)
+        size += snprintf(line + size, sizeof(line) - (size_t)size, ", %llu LOST",
+                         (unsigned long long)counts->lost_count);
+    size += snprintf(line + size, sizeof(line) - (size_t)size,
+                     "; next: marey view %.300s\n", trace_path);
+    ssize_t written = write(STDERR_FILENO, line, (size_t)size);
+    (void)written; /* the program may have closed it */
+}
+
+/* Runs when all of Python is gone; what os._exit and kills leave out is nothing that
+ * the trace needs. */
+static void
+at_process_end(int status, void *unused)
+{
+    struct marey_file_counts counts;
+
+    (void)unused;
+    if (!marey_recording_is_on())
+        return;
+    double seconds = (double)marey_recording_age_ns() / 1e9;
+    marey_recording_finish(status, &counts);
+    if (prints_summary && !marey_recording_was_forked())
+        print_summary(&counts, seconds);
+}
+
+/* ---- start ---- */
+
+static PyObject *
+bytes_tuple(PyObject *sequence)
+{
+    PyObject *list = PySequence_List(sequence), *tuple = NULL;
+
+    for (Py_ssize_t i = 0; list != NULL && i < PyList_GET_SIZE(list); i++) {
+        PyObject *bytes = PyUnicode_EncodeFSDefault(PyList_GET_ITEM(list, i));
+        if (bytes == NULL)
+            goto done;
+        PyList_SetItem(list, i, bytes);
+    }
+    if (list != NULL)
+        tuple = PyList_AsTuple(list);
+done:
+    Py_XDECREF(list);
+    return tuple;
+}
+
+static int
+set_filters(PyObject *include, PyObject *exclude, PyObject *own_folder)
+{
+    char folder[4096];
+    PyObject *includes = bytes_tuple(include), *excludes = bytes_tuple(exclude);
+
+    if (includes == NULL || excludes == NULL) {
+        Py_XDECREF(includes);
+        Py_XDECREF(excludes);
+        return -1;
+    }
+    if (getcwd(folder, sizeof(folder) - 1) == NULL)
+        folder[0] = '\0';
+    Py_XSETREF(tracer.include, includes);
+    Py_XSETREF(tracer.exclude, excludes);
+    Py_XSETREF(tracer.own_folder,
+               PyBytes_FromFormat("%s/", PyBytes_AS_STRING(own_folder)));
+    Py_XSETREF(tracer.folder, PyBytes_FromFormat("%s/", folder));
+    return tracer.own_folder == NULL || tracer.folder == NULL ? -1 : 0;
+}
+
+static PyObject *
+raise_error(const struct marey_error *err)
+{
+    PyObject *type = err->status == MAREY_USAGE ? PyExc_RuntimeError : PyExc_OSError;
+
+    PyErr_SetString(type, err->message);
+    return NULL;
+}
+
+/* Texts of this process: argv as the system started it, and so on. */
+struct texts {
+    struct marey_process_texts view;
+    PyObject *argv, *executable, *directory; /* owned: bytes */
+    const char *arguments[1024];
+};
+
+static void
+texts_release(struct texts *texts)
+{
+    Py_XDECREF(texts->argv);
+    Py_XDECREF(texts->executable);
+    Py_XDECREF(texts->directory);
+}
+
+static void
+texts_fill(struct texts *texts, PyObject *argv, const char *program)
+{
+    static char directory[4096];
+    PyObject *executable = PySys_GetObject("executable");
+
+    memset(texts, 0, sizeof(*texts));
+    texts->argv = bytes_tuple(argv);
+    for (Py_ssize_t i = 0;
+         texts->argv != NULL && i < PyTuple_GET_SIZE(texts->argv) && i < 1024; i++) {
+        texts->arguments[i] = PyBytes_AS_STRING(PyTuple_GET_ITEM(texts->argv, i));
+        texts->view.argument_count++;
+    }
+    if (executable != NULL && PyUnicode_Check(executable))
+        texts->executable = PyUnicode_EncodeFSDefault(executable);
+    if (getcwd(directory, sizeof(directory)) == NULL)
+        directory[0] = '\0';
+    texts->view.arguments = texts->arguments;
+    texts->view.executable =
+        texts->executable == NULL ? "" : PyBytes_AS_STRING(texts->executable);
+    texts->view.version = PY_VERSION;
+    texts->view.directory = directory;
+    texts->view.program = program;
+    PyErr_Clear();
+}
+
+static int
+start_hooks(bool waits_for_main)
+{
+    static bool is_registered;
+
+    if (codes_set_up() < 0)
+        return -1;
+    if (!is_registered) {
+        on_exit(at_process_end, NULL);
+        is_registered = true;
+    }
+    codes_refilter();
+    cfunctions_refilter();
+    marey_lane_ask(threads_facts);
+    marey_recording_on_second(hooks_tick);
+    if (!waits_for_main && threads_prepare() < 0)
+        return -1;
+    tracer.is_on = true;
+    if (hooks_start() < 0)
+        return -1;
+    calibrate();
+    return waits_for_main ? hooks_wait() : 0;
+}
+
+PyDoc_STRVAR(start_doc,
+             "start(path, *, join, argv, program, include, exclude, max_depth, "
+             "min_duration_ns, c_calls, exact, ring_bytes, options, own_folder, "
+             "wait_for_main, summary, unmapped)\n--\n\n"
+             "Starts recording this process into the file.");
+static PyObject *
+start(PyObject *module, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {
+        "path",       "join",          "argv",       "program",
+        "include",    "exclude",       "max_depth",  "min_duration_ns",
+        "c_calls",    "exact",         "ring_bytes", "options",
+        "own_folder", "wait_for_main", "summary",    "unmapped",
+        NULL};
+    struct marey_recording_options options = {0};
+    struct marey_error err = {0};
+    struct texts texts;
+    PyObject *path, *argv, *include, *exclude, *own_folder;
+    const char *program, *text;
+    unsigned max_depth;
+    unsigned long long min_duration_ns, ring_bytes;
+    int join, c_calls, exact, waits, summary, unmapped;
+
+    (void)module;
+    if (!PyArg_ParseTupleAndKeywords(
+            args, keywords, "O&$pOyOOIKppKyO&ppp:start", names, PyUnicode_FSConverter,
+            &path, &join, &argv, &program, &include, &exclude, &max_depth,
+            &min_duration_ns, &c_calls, &exact, &ring_bytes, &text,
+            PyUnicode_FSConverter, &own_folder, &waits, &summary, &unmapped))
+        return NULL;
+    int is_failed = set_filters(include, exclude, own_folder);
+    Py_DECREF(own_folder);
+    if (is_failed < 0) {
+        Py_DECREF(path);
+        return NULL;
+    }
+    tracer.c_calls = c_calls;
+    tracer.is_exact = exact;
+    prints_summary = summary;
+    options.path = PyBytes_AS_STRING(path);
+    options.may_join = join;
+    options.file.ring_bytes = ring_bytes;
+    options.file.no_mapping = unmapped;
+    options.max_depth = max_depth;
+    options.min_duration_ns = min_duration_ns;
+    options.options_text = text;
+    texts_fill(&texts, argv, program);
+    enum marey_status status = marey_recording_start(&options, &texts.view, &err);
+    texts_release(&texts);
+    if (status == MAREY_OK) {
+        free(trace_path);
+        trace_path = strdup(options.path);
+    }
+    Py_DECREF(path);
+    if (status != MAREY_OK)
+        return raise_error(&err);
+    if (start_hooks(waits) < 0) {
+        struct pc_exception saved = pc_exception_take();
+        tracer.is_on = false;
+        hooks_stop();
+        marey_recording_stop(0, false);
+        pc_exception_give(saved);
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(stop_doc, "stop()\n--\n\nStops the recording of this process.");
+static PyObject *
+stop(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    if (!tracer.is_on)
+        Py_RETURN_NONE;
+    tracer.is_on = false;
+    hooks_stop();
+    marey_recording_stop(0, false);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(is_recording_doc, "is_recording()\n--\n\nWhether this process records.");
+static PyObject *
+is_recording(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    return PyBool_FromLong(tracer.is_on);
+}
+
+PyDoc_STRVAR(note_doc, "note(text)\n--\n\nPuts a note about the recording into it.");
+static PyObject *
+note(PyObject *module, PyObject *text)
+{
+    (void)module;
+    PyObject *bytes = PyUnicode_Check(text) ? codes_utf8(text) : NULL;
+    if (bytes == NULL)
+        return NULL;
+    if (tracer.is_on)
+        marey_define_note(PyBytes_AS_STRING(bytes));
+    Py_DECREF(bytes);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(ignore_doc,
+             "ignore(on)\n--\n\nLeaves events of this thread out, or ends it.");
+static PyObject *
+ignore(PyObject *module, PyObject *on)
+{
+    (void)module;
+    if (tracer.is_on)
+        marey_lane_ignore(on == Py_True);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    {"start", (PyCFunction)(void (*)(void))start, METH_VARARGS | METH_KEYWORDS,
+     start_doc},
+    {"stop", stop, METH_NOARGS, stop_doc},
+    {"is_recording", is_recording, METH_NOARGS, is_recording_doc},
+    {"note", note, METH_O, note_doc},
+    {"ignore", ignore, METH_O, ignore_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static int
+execute(PyObject *module)
+{
+    if (PyModule_AddFunctions(module, methods) < 0 || marks_add(module) < 0)
+        return -1;
+    return marey_add_trace_types(module);
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, execute},
+#if PY_VERSION_HEX >= 0x030C0000
+    /* One recording a process, and hooks that are static objects. */
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+#ifdef Py_GIL_DISABLED
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+#endif
+    {0, NULL},
+};
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "marey._core",
+    .m_doc = "The core of Marey, in C.",
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC
+PyInit__core(void)
+{
+    return PyModuleDef_Init(&definition);
+}

@@ -1,0 +1,380 @@
+/* The hooks of CPython 3.12 and newer: sys.monitoring callbacks.
+ *
+ * Each callback is an object of one static type that has its own vectorcall slot: 2 to
+ * 4 ns an event cheaper than a built-in function. Arguments by event (PEP 669):
+ *
+ *   PY_START, PY_RESUME            code, offset
+ *   PY_RETURN, PY_YIELD            code, offset, value
+ *   PY_UNWIND, PY_THROW            code, offset, exception
+ *   CALL, C_RETURN, C_RAISE        code, offset, callable, first argument
+ *
+ * Returning DISABLE switches an event off at that one place, for our tool alone.
+ */
+#include "tracer.h"
+
+#if MAREY_HAS_MONITORING
+
+struct callback {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+};
+
+static PyTypeObject callback_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "marey._core.hook",
+    .tp_basicsize = sizeof(struct callback),
+    .tp_vectorcall_offset = offsetof(struct callback, vectorcall),
+    .tp_call = PyVectorcall_Call,
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
+};
+
+static inline PyCodeObject *
+code_of(PyObject *const *args)
+{
+    return (PyCodeObject *)args[0];
+}
+
+static PyObject *
+on_start(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    struct marey_function *function = codes_get(code_of(args));
+
+    (void)self, (void)nargs, (void)names;
+    if (MAREY_UNLIKELY(function == NULL))
+        return PC_NONE;
+    if (MAREY_UNLIKELY(function->is_skipped))
+        return tracer.disable;
+    marey_enter(marey_this_lane(), function, pc_current_frame());
+    return PC_NONE;
+}
+
+static PyObject *
+on_return(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    struct marey_lane *lane = marey_this_lane();
+    uintptr_t frame = pc_current_frame();
+
+    (void)self, (void)nargs, (void)names;
+    if (MAREY_UNLIKELY(lane->top->key != frame)) {
+        struct marey_function *function = codes_get(code_of(args));
+        if (function != NULL && function->is_skipped)
+            return tracer.disable;
+    }
+    marey_leave(lane, frame);
+    return PC_NONE;
+}
+
+static PyObject *
+on_yield(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    struct marey_lane *lane = marey_this_lane();
+    uintptr_t frame = pc_current_frame();
+
+    (void)self, (void)nargs, (void)names;
+    if (MAREY_UNLIKELY(lane->top->key != frame)) {
+        struct marey_function *function = codes_get(code_of(args));
+        if (function != NULL && function->is_skipped)
+            return tracer.disable;
+    }
+    marey_yield(lane, frame);
+    return PC_NONE;
+}
+
+static PyObject *
+on_resume(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    struct marey_function *function = codes_get(code_of(args));
+
+    (void)self, (void)nargs, (void)names;
+    if (MAREY_UNLIKELY(function == NULL))
+        return PC_NONE;
+    if (MAREY_UNLIKELY(function->is_skipped))
+        return tracer.disable;
+    marey_resume(marey_this_lane(), function, pc_current_frame());
+    return PC_NONE;
+}
+
+static PyObject *
+on_throw(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    struct marey_function *function = codes_get(code_of(args));
+
+    (void)self, (void)nargs, (void)names;
+    if (function != NULL && !function->is_skipped)
+        marey_resume_thrown(marey_this_lane(), function, pc_current_frame(),
+                            cfunctions_type_name(Py_TYPE(args[2])));
+    return PC_NONE;
+}
+
+static PyObject *
+on_unwind(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    struct marey_function *function = codes_get(code_of(args));
+
+    (void)self, (void)nargs, (void)names;
+    if (function != NULL && !function->is_skipped)
+        marey_unwind(marey_this_lane(), pc_current_frame(),
+                     cfunctions_type_name(Py_TYPE(args[2])));
+    return PC_NONE;
+}
+
+/* The key of an open C call: no frame has an odd address. */
+static inline uintptr_t
+c_key(PyObject *callable)
+{
+    return (uintptr_t)callable | 1;
+}
+
+/* A callee that is no C function. */
+static PyObject *
+other_callee(PyObject *const *args)
+{
+    if (tracer.is_exact || !sites_is_safe(code_of(args), PyLong_AsSsize_t(args[1])))
+        return PC_NONE;
+    return tracer.disable;
+}
+
+static PyObject *
+on_call(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    struct marey_function *callee = cfunctions_get(args[2]);
+    struct marey_function *caller = codes_get(code_of(args));
+
+    (void)self, (void)nargs, (void)names;
+    if (callee == NULL)
+        return other_callee(args);
+    if (MAREY_UNLIKELY(callee->is_skipped))
+        return tracer.is_exact ? PC_NONE : tracer.disable;
+    if (MAREY_UNLIKELY(caller == NULL || caller->is_skipped))
+        return tracer.disable;
+    marey_enter(marey_this_lane(), callee, c_key(args[2]));
+    return PC_NONE;
+}
+
+static PyObject *
+on_c_return(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    struct marey_lane *lane = marey_this_lane();
+    uintptr_t key = c_key(args[2]);
+
+    (void)self, (void)nargs, (void)names;
+    if (MAREY_LIKELY(lane->top->key == key))
+        marey_leave(lane, key);
+    else if (cfunctions_get(args[2]) != NULL)
+        marey_leave_slow(lane, key, 0);
+    return PC_NONE;
+}
+
+static PyObject *
+on_c_raise(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    (void)self, (void)nargs, (void)names;
+    if (cfunctions_get(args[2]) != NULL)
+        marey_unwind(marey_this_lane(), c_key(args[2]), 0);
+    return PC_NONE;
+}
+
+/* Until __main__ starts: everything the interpreter does to get there is not the
+ * program. */
+static PyObject *on_start_waiting(PyObject *self, PyObject *const *args, size_t nargs,
+                                  PyObject *names);
+
+#define HOOK(function)                                                                 \
+    {                                                                                  \
+        PyObject_HEAD_INIT(&callback_type) function                                    \
+    }
+
+static struct event {
+    const char *name;
+    struct callback callback;
+    bool is_c;
+    int bit; /* in sys.monitoring.events */
+} events[] = {
+    {"PY_START", HOOK(on_start), false, 0}, {"PY_RETURN", HOOK(on_return), false, 0},
+    {"PY_YIELD", HOOK(on_yield), false, 0}, {"PY_RESUME", HOOK(on_resume), false, 0},
+    {"PY_THROW", HOOK(on_throw), false, 0}, {"PY_UNWIND", HOOK(on_unwind), false, 0},
+    {"CALL", HOOK(on_call), true, 0},       {"C_RETURN", HOOK(on_c_return), true, 0},
+    {"C_RAISE", HOOK(on_c_raise), true, 0},
+};
+#define EVENT_COUNT (sizeof(events) / sizeof(events[0]))
+
+static struct callback waiting = HOOK(on_start_waiting);
+static PyObject *monitoring; /* owned: the sys.monitoring namespace */
+
+static int
+call_int(const char *name, const char *format, ...)
+{
+    PyObject *function = PyObject_GetAttrString(monitoring, name), *arguments, *result;
+    va_list values;
+
+    if (function == NULL)
+        return -1;
+    va_start(values, format);
+    arguments = Py_VaBuildValue(format, values);
+    va_end(values);
+    result = arguments == NULL ? NULL : PyObject_CallObject(function, arguments);
+    Py_XDECREF(arguments);
+    Py_DECREF(function);
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
+static int
+wanted_events(void)
+{
+    int set = 0;
+
+    for (size_t i = 0; i < EVENT_COUNT; i++)
+        if (tracer.c_calls || !events[i].is_c)
+            set |= events[i].bit;
+    return set;
+}
+
+static int
+register_all(bool is_on)
+{
+    for (size_t i = 0; i < EVENT_COUNT; i++)
+        if (call_int("register_callback", "(iiO)", tracer.tool, events[i].bit,
+                     is_on ? (PyObject *)&events[i].callback : Py_None) < 0)
+            return -1;
+    return 0;
+}
+
+static int
+begin(void)
+{
+    tracer.waits_for_main = false;
+    if (register_all(true) < 0 ||
+        call_int("set_events", "(ii)", tracer.tool, wanted_events()) < 0)
+        return -1;
+    /* What a tool switched off stays off for its id, even in other hands. */
+    return call_int("restart_events", "()");
+}
+
+static bool
+is_main_module(PyCodeObject *code)
+{
+    PyObject *globals = PyEval_GetGlobals();
+    PyObject *name = globals == NULL || !PyDict_Check(globals)
+                         ? NULL
+                         : PyDict_GetItemString(globals, "__name__");
+
+    return name != NULL && PyUnicode_Check(name) &&
+           PyUnicode_CompareWithASCIIString(name, "__main__") == 0 &&
+           PyUnicode_CompareWithASCIIString(code->co_name, "<module>") == 0;
+}
+
+static PyObject *
+on_start_waiting(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    if (!is_main_module(code_of(args)))
+        return tracer.disable;
+    struct pc_exception saved = pc_exception_take();
+    int status = begin();
+    PyErr_Clear();
+    pc_exception_give(saved);
+    if (status < 0)
+        return tracer.disable;
+    return on_start(self, args, nargs, names);
+}
+
+/* A tool id that nobody uses. 2 is cProfile's, 0 and 1 belong to debuggers and
+ * coverage: those come last. Never one that is in use. */
+static int
+take_tool(void)
+{
+    static const int wishes[] = {4, 3, 5, 2, 1, 0};
+
+    for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
+        if (call_int("use_tool_id", "(is)", wishes[i], "marey") == 0) {
+            tracer.tool = wishes[i];
+            return 0;
+        }
+        PyErr_Clear();
+    }
+    PyErr_SetString(
+        PyExc_RuntimeError,
+        "all six tool ids of sys.monitoring are in use by other tools; stop "
+        "one of them");
+    return -1;
+}
+
+static int
+find_events(void)
+{
+    PyObject *names = PyObject_GetAttrString(monitoring, "events");
+
+    for (size_t i = 0; names != NULL && i < EVENT_COUNT; i++) {
+        PyObject *bit = PyObject_GetAttrString(names, events[i].name);
+        events[i].bit = bit == NULL ? 0 : (int)PyLong_AsLong(bit);
+        Py_XDECREF(bit);
+    }
+    Py_XDECREF(names);
+    return names == NULL || PyErr_Occurred() ? -1 : 0;
+}
+
+int
+hooks_start(void)
+{
+    if (PyType_Ready(&callback_type) < 0)
+        return -1;
+    if (monitoring == NULL) {
+        monitoring = Py_XNewRef(PySys_GetObject("monitoring"));
+        if (monitoring == NULL || find_events() < 0)
+            return -1;
+        tracer.disable = PyObject_GetAttrString(monitoring, "DISABLE");
+        if (tracer.disable == NULL)
+            return -1;
+    }
+    if (take_tool() < 0)
+        return -1;
+    return begin();
+}
+
+int
+hooks_wait(void)
+{
+    tracer.waits_for_main = true;
+    if (register_all(false) < 0 ||
+        call_int("register_callback", "(iiO)", tracer.tool, events[0].bit, &waiting) <
+            0 ||
+        call_int("set_events", "(ii)", tracer.tool, events[0].bit) < 0)
+        return -1;
+    return call_int("restart_events", "()");
+}
+
+void
+hooks_stop(void)
+{
+    struct pc_exception saved = pc_exception_take();
+
+    if (tracer.tool >= 0) {
+        call_int("set_events", "(ii)", tracer.tool, 0);
+        PyErr_Clear();
+        register_all(false);
+        PyErr_Clear();
+        call_int("free_tool_id", "(i)", tracer.tool);
+        PyErr_Clear();
+    }
+    tracer.tool = -1;
+    pc_exception_give(saved);
+}
+
+void
+hooks_pause(bool is_paused)
+{
+    call_int("set_events", "(ii)", tracer.tool, is_paused ? 0 : wanted_events());
+}
+
+/* A site that is off for its Python callee may by now call a C function. */
+void
+hooks_tick(void)
+{
+    if (!tracer.c_calls || tracer.is_exact || tracer.tool < 0)
+        return;
+    struct pc_exception saved = pc_exception_take();
+    call_int("restart_events", "()");
+    PyErr_Clear();
+    pc_exception_give(saved);
+}
+
+#endif

@@ -1,0 +1,194 @@
+/* The hooks of CPython 3.11: a C profile function on each thread.
+ *
+ * PyEval_SetProfile is the one hook of that version that sees C functions. It is set on
+ * all threads that are alive, on new ones through `threading`'s own profile hook, and on
+ * those that C code makes when the next second is rung. What happened is read from the
+ * instruction the frame stands at: RESUME with 0 starts a call, with anything else (or
+ * none, for throw()) resumes one; YIELD_VALUE suspends it.
+ */
+#include "tracer.h"
+
+#if !MAREY_HAS_MONITORING
+
+#include <opcode.h>
+
+static int on_event(PyObject *self, PyFrameObject *frame, int what, PyObject *arg);
+
+static inline int
+opcode_of(const struct pc_frame *frame)
+{
+    return *frame->last_instruction & 0xff;
+}
+
+static inline int
+oparg_of(const struct pc_frame *frame)
+{
+    return *frame->last_instruction >> 8;
+}
+
+static void
+on_py_call(struct marey_lane *lane, struct pc_frame *frame,
+           const struct marey_function *function)
+{
+    int opcode = opcode_of(frame);
+
+    if (opcode == RESUME || opcode == RESUME_QUICK) {
+        if (oparg_of(frame) == 0)
+            marey_enter(lane, function, (uintptr_t)frame);
+        else
+            marey_resume(lane, function, (uintptr_t)frame);
+    } else {
+        marey_resume_thrown(lane, function, (uintptr_t)frame, 0);
+    }
+}
+
+static void
+on_py_return(struct marey_lane *lane, struct pc_frame *frame, PyObject *value)
+{
+    if (value == NULL) /* the exception is out of reach of a profile function */
+        marey_unwind(lane, (uintptr_t)frame, 0);
+    else if (opcode_of(frame) == YIELD_VALUE)
+        marey_yield(lane, (uintptr_t)frame);
+    else
+        marey_leave(lane, (uintptr_t)frame);
+}
+
+static struct marey_function *
+function_of(struct pc_frame *frame)
+{
+    struct marey_function *function = pc_code_extra(frame->code, tracer.extra_index);
+
+    return MAREY_LIKELY(function != NULL)
+               ? function
+               : codes_first_sight(frame->code, frame->globals);
+}
+
+static bool
+is_main_module(const struct pc_frame *frame)
+{
+    PyObject *globals = frame->globals;
+    PyObject *name =
+        PyDict_Check(globals) ? PyDict_GetItemString(globals, "__name__") : NULL;
+
+    return name != NULL && PyUnicode_Check(name) &&
+           PyUnicode_CompareWithASCIIString(name, "__main__") == 0 &&
+           PyUnicode_CompareWithASCIIString(frame->code->co_name, "<module>") == 0;
+}
+
+static int
+on_event(PyObject *self, PyFrameObject *object, int what, PyObject *arg)
+{
+    struct pc_frame *frame = pc_frame_of(object);
+    struct marey_lane *lane = marey_this_lane();
+
+    (void)self;
+    if (MAREY_UNLIKELY(tracer.waits_for_main)) {
+        if (what != PyTrace_CALL || !is_main_module(frame))
+            return 0;
+        tracer.waits_for_main = false;
+    }
+    struct marey_function *function = function_of(frame);
+    if (MAREY_UNLIKELY(function == NULL || function->is_skipped))
+        return 0;
+    if (what == PyTrace_CALL) {
+        on_py_call(lane, frame, function);
+    } else if (what == PyTrace_RETURN) {
+        on_py_return(lane, frame, arg);
+    } else if (tracer.c_calls) {
+        const struct marey_function *callee = cfunctions_get(arg);
+        /* arg is a fresh bound method at each event: the definition is the key. */
+        if (callee == NULL || callee->is_skipped)
+            return 0;
+        uintptr_t key = (uintptr_t)callee | 1;
+        if (what == PyTrace_C_CALL)
+            marey_enter(lane, callee, key);
+        else if (what == PyTrace_C_RETURN)
+            marey_leave(lane, key);
+        else if (what == PyTrace_C_EXCEPTION)
+            marey_unwind(lane, key, 0);
+    }
+    return 0;
+}
+
+/* Sets or takes the hook on every thread; leaves profile functions of others alone. */
+static void
+set_on_threads(bool is_on)
+{
+    PyThreadState *state = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+
+    for (; state != NULL; state = PyThreadState_Next(state)) {
+        if (is_on && state->c_profilefunc == NULL)
+            _PyEval_SetProfile(state, on_event, NULL);
+        else if (!is_on && state->c_profilefunc == on_event)
+            _PyEval_SetProfile(state, NULL, NULL);
+    }
+}
+
+/* `threading` calls sys.setprofile(this) in each new thread, and the interpreter then
+ * calls this at the first event: the real hook takes its place. */
+static PyObject *
+new_thread(PyObject *module, PyObject *args)
+{
+    PyThreadState *state = PyThreadState_Get();
+
+    (void)module, (void)args;
+    _PyEval_SetProfile(state, tracer.is_on ? on_event : NULL, NULL);
+    Py_RETURN_NONE;
+}
+static PyMethodDef new_thread_method = {"marey_thread", new_thread, METH_VARARGS, NULL};
+
+static int
+set_thread_hook(bool is_on)
+{
+    PyObject *threading = PyImport_ImportModule("threading");
+    PyObject *hook =
+        is_on ? PyCFunction_New(&new_thread_method, NULL) : Py_NewRef(Py_None);
+    int status = threading == NULL || hook == NULL
+                     ? -1
+                     : PyObject_SetAttrString(threading, "_profile_hook", hook);
+
+    Py_XDECREF(hook);
+    Py_XDECREF(threading);
+    return status;
+}
+
+int
+hooks_start(void)
+{
+    if (set_thread_hook(true) < 0)
+        return -1;
+    set_on_threads(true);
+    return 0;
+}
+
+int
+hooks_wait(void)
+{
+    tracer.waits_for_main = true;
+    return 0;
+}
+
+void
+hooks_stop(void)
+{
+    struct pc_exception saved = pc_exception_take();
+
+    set_on_threads(false);
+    set_thread_hook(false);
+    PyErr_Clear();
+    pc_exception_give(saved);
+}
+
+void
+hooks_pause(bool is_paused)
+{
+    _PyEval_SetProfile(PyThreadState_Get(), is_paused ? NULL : on_event, NULL);
+}
+
+void
+hooks_tick(void)
+{
+    set_on_threads(true);
+}
+
+#endif

@@ -1,0 +1,105 @@
+/* The bridge from the interpreter's events to capture.h: what its files share.
+ *
+ *   module.c      start(), stop() and friends: the face to Python
+ *   monitoring.c  hooks of 3.12 and newer (sys.monitoring)
+ *   profile.c     hooks of 3.11 (PyEval_SetProfile)
+ *   codes.c       code objects to functions: names, filters, source texts
+ *   cfunctions.c  C functions and methods to functions
+ *   sites.c       which call sites may be switched off
+ *   threads.c     names of threads, calls that are open at the start
+ *   marks.c       spans, instants, counters and their values
+ *   calibrate.c   what an event costs here
+ *
+ * All of it needs the thread attached (the GIL held where there is one).
+ */
+#ifndef MAREY_EXT_TRACER_H
+#define MAREY_EXT_TRACER_H
+
+#include "pycompat.h"
+
+#include <stdbool.h>
+
+#include "marey/capture.h"
+
+/* What the hooks of this process go by. One, since there is one recording. */
+struct tracer {
+    bool is_on;
+    bool waits_for_main; /* nothing is recorded before __main__ starts */
+    bool c_calls;
+    bool is_exact;               /* no call site is ever switched off */
+    int tool;                    /* id in sys.monitoring, -1: none */
+    Py_ssize_t extra_index;      /* of code objects */
+    PyObject *disable;           /* owned: sys.monitoring.DISABLE */
+    PyObject *include, *exclude; /* owned: tuples of bytes, patterns */
+    PyObject *own_folder;        /* owned: bytes, the package's folder with a / */
+    PyObject *folder;            /* owned: bytes, the working directory with a / */
+};
+extern struct tracer tracer;
+
+/* ---- codes.c ---- */
+
+int codes_set_up(void);
+/* First sight of a code object: makes its function. `globals` may be NULL. Saves and
+ * restores an exception that is set. NULL: out of memory. */
+struct marey_function *codes_first_sight(PyCodeObject *code, PyObject *globals);
+/* After the options have changed: filters anew; stores the known sources again. */
+void codes_refilter(void);
+/* UTF-8 of a string, lone surrogates kept. Gives a new bytes object or NULL. */
+PyObject *codes_utf8(PyObject *text);
+/* Whether a function of this name passes --include and --exclude. */
+bool codes_is_excluded(const char *module, const char *name, const char *file,
+                       bool is_c);
+
+static inline struct marey_function *
+codes_get(PyCodeObject *code)
+{
+    struct marey_function *function = pc_code_extra(code, tracer.extra_index);
+
+    if (MAREY_UNLIKELY(function == NULL))
+        function = codes_first_sight(code, NULL);
+    return function;
+}
+
+/* ---- cfunctions.c ---- */
+
+/* The function of a C function or method called from Python; NULL for other callables
+ * (classes, Python functions, objects with __call__). */
+struct marey_function *cfunctions_get(PyObject *callable);
+void cfunctions_refilter(void);
+/* Id of the type's name as the trace spells it (module.qualname). */
+uint32_t cfunctions_type_name(PyTypeObject *type);
+
+/* ---- sites.c ---- */
+
+/* True when what a CALL at this bytecode offset calls was loaded by name or attribute:
+ * then a Python callee now means Python callees next time, too, but for monkey
+ * patching. */
+bool sites_is_safe(PyCodeObject *code, Py_ssize_t offset);
+
+/* ---- threads.c ---- */
+
+void threads_facts(struct marey_lane *lane, struct marey_thread_facts *out);
+/* Lanes for all threads that are alive, with the calls they have open. */
+int threads_prepare(void);
+
+/* ---- monitoring.c, profile.c ---- */
+
+int hooks_start(void);
+/* From now on nothing is recorded until __main__ starts. */
+int hooks_wait(void);
+void hooks_stop(void);
+/* Off and on again, for a moment, in the calling thread at least. */
+void hooks_pause(bool is_paused);
+/* Called about once a second. */
+void hooks_tick(void);
+
+/* ---- calibrate.c ---- */
+
+/* Measures and stores what an event costs. The hooks are on. */
+void calibrate(void);
+
+/* ---- marks.c ---- */
+
+int marks_add(PyObject *module);
+
+#endif

@@ -1,0 +1,149 @@
+"""Recording: `with marey.record("run.marey"): …` and what `marey run` shares with it."""
+
+import os
+import sys
+from types import TracebackType
+
+from marey import _core
+from marey._errors import RecordingError, StorageError, UsageError
+from marey._options import VARIABLE, Options, parse_duration, parse_size
+
+_FOLDER = os.path.dirname(os.path.abspath(__file__))
+
+
+def start(options: Options, *, join: bool, wait_for_main: bool) -> None:
+    """Starts recording this process. Raises RecordingError or StorageError.
+
+    With `join` the file is one that another process of the same run made. With
+    `wait_for_main` nothing is recorded before the program's __main__ begins.
+    """
+    try:
+        _core.start(
+            options.path,
+            join=join,
+            argv=sys.orig_argv,
+            program=_program().encode("utf-8", "surrogateescape"),
+            include=options.include,
+            exclude=options.exclude,
+            max_depth=options.max_depth,
+            min_duration_ns=options.min_duration_ns,
+            c_calls=options.c_calls,
+            exact=options.exact,
+            ring_bytes=options.ring,
+            options=options.encode().encode("utf-8", "surrogateescape"),
+            own_folder=_FOLDER,
+            wait_for_main=wait_for_main,
+            summary=options.main and not options.quiet and not join,
+            unmapped="MAREY_UNMAPPED" in os.environ,
+        )
+    except OSError as error:
+        raise StorageError(str(error)) from None
+    except RuntimeError as error:
+        raise RecordingError(str(error)) from None
+
+
+def _program() -> str:
+    """The script, module or command of this process, as a person names it."""
+    arguments = sys.orig_argv[1:]
+    while arguments:
+        argument = arguments.pop(0)
+        if argument in ("-m", "-c") and arguments:
+            return f"{argument} {arguments[0]}" if argument == "-m" else "-c"
+        if argument.startswith("-m") or argument.startswith("-c"):
+            return argument[:2] + " " + argument[2:] if argument[1] == "m" else "-c"
+        if argument in ("-W", "-X", "--check-hash-based-pycs") and arguments:
+            arguments.pop(0)
+        elif argument == "-" or not argument.startswith("-"):
+            return argument
+    return "<interactive>"
+
+
+class Recording:
+    """A recording of this process and its children; made by record()."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.path = options.path
+        self._variable: str | None = None
+        self._is_on = False
+
+    def __repr__(self) -> str:
+        return f"<marey.Recording {'on' if self._is_on else 'off'} {self.path!r}>"
+
+    def start(self) -> "Recording":
+        """Begins. Calls that are open already are in the trace as open calls."""
+        if self._is_on:
+            raise RecordingError("this recording is on already; stop it first")
+        start(self.options, join=False, wait_for_main=False)
+        self._is_on = True
+        if self.options.children:
+            self._variable = os.environ.get(VARIABLE)
+            os.environ[VARIABLE] = self.options.encode()
+        return self
+
+    def stop(self) -> None:
+        """Ends; nothing more is written. Stopping twice does nothing."""
+        if not self._is_on:
+            return
+        self._is_on = False
+        _core.stop()
+        if self.options.children:
+            if self._variable is None:
+                os.environ.pop(VARIABLE, None)
+            else:
+                os.environ[VARIABLE] = self._variable
+
+    def __enter__(self) -> "Recording":
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def record(
+    path: str | os.PathLike[str],
+    *,
+    include: "str | tuple[str, ...] | list[str]" = (),
+    exclude: "str | tuple[str, ...] | list[str]" = (),
+    max_depth: int = 0,
+    min_duration: str | int = 0,
+    c_calls: bool = True,
+    exact: bool = False,
+    ring: str | int = 0,
+    children: bool = True,
+) -> Recording:
+    """A recording into `path`, which must not exist yet, as a context manager.
+
+    include, exclude  patterns like 'app.*', 'app.db:Session.*' or 'src/**'
+    max_depth         leave out calls that have this many recorded calls around them
+    min_duration      leave out shorter calls: nanoseconds, or text like '10us'
+    c_calls           record C functions called from Python
+    exact             watch every call site, at a higher cost
+    ring              keep only about the newest so many bytes: a number, or '200M'
+    children          record child processes, too
+    """
+    if isinstance(min_duration, str):
+        min_duration = parse_duration(min_duration)
+    if isinstance(ring, str):
+        ring = parse_size(ring)
+    text = os.fspath(path)
+    if not isinstance(text, str):
+        raise UsageError("the path of a trace is text")
+    return Recording(
+        Options(
+            os.path.abspath(text),
+            include=include,
+            exclude=exclude,
+            max_depth=max_depth,
+            min_duration_ns=min_duration,
+            c_calls=c_calls,
+            exact=exact,
+            ring=ring,
+            children=children,
+        )
+    )
