@@ -1,4 +1,4 @@
-"""Options: one text carries them to a child, and what a person types is read exactly."""
+"""Options: one text carries them to a child; what a person types is read exactly."""
 
 import subprocess
 import sys
@@ -6,7 +6,6 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from marey._errors import MareyError, UsageError
 from marey._options import Options, parse_count, parse_duration, parse_size
 
