@@ -369,19 +369,18 @@ def interpreter_flags() -> list[str]:
 def choose_output(path: str | None, program: str) -> str:
     """The absolute path of the trace; nothing is there when this returns."""
     if path is None or os.path.isdir(path):
-        return _default_output(path or os.curdir, program)
-    path = os.path.abspath(path)
-    _check_folder(os.path.dirname(path))
-    if os.path.lexists(path):
-        _remove_trace(path)
+        path = _default_output(os.path.abspath(path or os.curdir), program)
+    else:
+        path = os.path.abspath(path)
+        if os.path.lexists(path):
+            _remove_trace(path)
+    _try_to_write(path)
     return path
 
 
 def _default_output(folder: str, program: str) -> str:
     import time
 
-    folder = os.path.abspath(folder)
-    _check_folder(folder)
     safe = "".join(c if c.isalnum() or c in "._+-" else "-" for c in program)
     safe = safe.strip("-.")[:60] or "program"
     stem = f"{safe}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
@@ -393,11 +392,18 @@ def _default_output(folder: str, program: str) -> str:
     return path
 
 
-def _check_folder(folder: str) -> None:
+def _try_to_write(path: str) -> None:
+    """Permissions do not tell all (a superuser, a read-only disk, a quota)."""
+    folder = os.path.dirname(path)
     if not os.path.isdir(folder):
         raise UsageError(f"{folder}: no such folder for the trace; make it, or use -o")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise UsageError(f"{folder}: the trace cannot be written here; use -o FILE")
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        os.unlink(path)
+    except OSError as error:
+        raise UsageError(
+            f"{folder}: the trace cannot be written here ({error.strerror}); use -o FILE"
+        ) from None
 
 
 def _remove_trace(path: str) -> None:
