@@ -1,0 +1,138 @@
+/* The streams of a directory: chunks that belong together, in order, each once. */
+#include "marey/format_get.h"
+
+#include "base/checksum.h"
+#include "base/memory.h"
+#include "base/sort.h"
+#include "format/get.h"
+
+#define BY(field)                                                                      \
+    if (left->field != right->field)                                                   \
+    return left->field < right->field ? -1 : 1
+
+static int
+compare_extents(const void *a, const void *b)
+{
+    const struct marey_extent *left = a, *right = b;
+
+    BY(kind);
+    BY(process);
+    BY(lane);
+    BY(sequence);
+    BY(is_open); /* the closed one first */
+    BY(offset);
+    return 0;
+}
+
+static int
+compare_streams(const void *a, const void *b)
+{
+    const struct marey_stream *left = a, *right = b;
+
+    BY(kind);
+    BY(process);
+    BY(lane);
+    return 0;
+}
+#undef BY
+
+static bool
+is_same_stream(const struct marey_extent *a, const struct marey_extent *b)
+{
+    return a->kind == b->kind && a->process == b->process && a->lane == b->lane;
+}
+
+/* Of chunks that stand in two places, keeps the first: it is the closed one. */
+static void
+drop_doubles(struct marey_directory *directory)
+{
+    struct marey_extent *extents = directory->extents;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < directory->extent_count; i++) {
+        if (kept > 0 && is_same_stream(&extents[kept - 1], &extents[i]) &&
+            extents[kept - 1].sequence == extents[i].sequence) {
+            if (!extents[i].is_open)
+                marey_directory_note(directory, extents[i].offset,
+                                     extents[i].payload_size, MAREY_DAMAGE_TWICE);
+            marey_memory_free(extents[i].copy);
+            extents[i].copy = NULL;
+            continue;
+        }
+        struct marey_extent extent = extents[i];
+        extents[i].copy = NULL; /* one owner */
+        extents[kept++] = extent;
+    }
+    directory->extent_count = kept;
+}
+
+void
+marey_directory_make_streams(struct marey_directory *directory)
+{
+    const struct marey_extent *extents = directory->extents;
+
+    marey_sort(directory->extents, directory->extent_count, sizeof(*extents),
+               compare_extents);
+    drop_doubles(directory);
+    for (size_t i = 0; i < directory->extent_count; i++) {
+        if (i > 0 && is_same_stream(&extents[i - 1], &extents[i])) {
+            directory->streams[directory->stream_count - 1].count++;
+            continue;
+        }
+        if (!marey_memory_grow((void **)&directory->streams,
+                               &directory->stream_capacity, directory->stream_count + 1,
+                               sizeof(*directory->streams))) {
+            directory->is_short_of_memory = true;
+            return;
+        }
+        directory->streams[directory->stream_count++] = (struct marey_stream){
+            extents[i].process, extents[i].lane, (uint32_t)i, 1, extents[i].kind};
+    }
+}
+
+const struct marey_stream *
+marey_directory_stream(const struct marey_directory *directory, uint8_t kind,
+                       uint32_t process, uint32_t lane)
+{
+    struct marey_stream wanted = {.kind = kind, .process = process, .lane = lane};
+    size_t from = 0, to = directory->stream_count;
+
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        int order = compare_streams(&wanted, &directory->streams[middle]);
+        if (order == 0)
+            return &directory->streams[middle];
+        if (order < 0)
+            to = middle;
+        else
+            from = middle + 1;
+    }
+    return NULL;
+}
+
+/* ---- payloads ---- */
+
+enum marey_status
+marey_extent_read(const struct marey_directory *directory,
+                  const struct marey_extent *extent, uint8_t *dst)
+{
+    uint64_t start = extent->offset + sizeof(struct marey_extent_header);
+    struct marey_extent_header now;
+
+    if (extent->copy != NULL) {
+        memcpy(dst, extent->copy, extent->payload_size);
+        return MAREY_OK;
+    }
+    if (!marey_directory_read(directory, start, dst, extent->payload_size))
+        return MAREY_IO;
+    if (!extent->is_open)
+        return marey_checksum64(dst, extent->payload_size) == extent->payload_check
+                   ? MAREY_OK
+                   : MAREY_CORRUPT;
+    if (!marey_directory_read(directory, extent->offset, &now, sizeof(now)))
+        return MAREY_IO;
+    return now.sequence == extent->sequence && now.process == extent->process &&
+                   now.lane == extent->lane && now.state == MAREY_STATE_OPEN
+               ? MAREY_OK
+               : MAREY_CORRUPT;
+}
