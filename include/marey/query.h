@@ -28,28 +28,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/byte_source.h"
 #include "marey/status.h"
 
 struct marey_trace;
 struct marey_walk;
 struct marey_totals;
 
-#define MAREY_NO_TIME INT64_MIN       /* a time that is not known */
-#define MAREY_NO_INDEX UINT32_MAX     /* no lane, function, process */
+#define MAREY_NO_TIME INT64_MIN   /* a time that is not known */
+#define MAREY_NO_INDEX UINT32_MAX /* no lane, function, process */
 #define MAREY_TIME_MAX INT64_MAX
 
 /* Bytes, not terminated, any content; UTF-8 where the program's names were. */
 struct marey_text {
     const char *bytes;
     size_t size_bytes;
-};
-
-/* Where a trace's bytes come from. `read` fills dst with exactly size_bytes from
- * offset or returns false; it is called by the thread that calls the query. */
-struct marey_byte_source {
-    bool (*read)(void *context, uint64_t offset, void *dst, size_t size_bytes);
-    void *context;       /* borrowed until marey_trace_close() */
-    uint64_t size_bytes; /* of the file, at the time of opening */
 };
 
 /* ---- opening ---- */
@@ -74,16 +67,16 @@ struct marey_trace_info {
     int64_t duration_ns;       /* origin to the last event */
     uint64_t size_bytes;
     uint64_t event_count;
-    uint64_t lost_count;    /* events that are known to be lost */
-    uint64_t call_count;    /* ENTER events; 0 until marey_trace_count() */
-    uint32_t host_count;    /* > 1 in a merged trace */
+    uint64_t lost_count; /* events that are known to be lost */
+    uint64_t call_count; /* ENTER events; 0 until marey_trace_count() */
+    uint32_t host_count; /* > 1 in a merged trace */
     uint32_t chunk_count;
     uint32_t damaged_count; /* chunks left out because their bytes are wrong */
     uint64_t skipped_bytes; /* stepped over while looking for chunks */
     bool is_ring;
-    bool is_unmapped;            /* slots were not mapped: a kill loses them */
-    uint64_t cost_python_ps;     /* cost of one event of a Python function; 0 unknown */
-    uint64_t cost_c_ps;          /* the same for a C function */
+    bool is_unmapped;        /* slots were not mapped: a kill loses them */
+    uint64_t cost_python_ps; /* cost of one event of a Python function; 0 unknown */
+    uint64_t cost_c_ps;      /* the same for a C function */
 };
 void marey_trace_info(const struct marey_trace *trace, struct marey_trace_info *out);
 
@@ -139,8 +132,8 @@ void marey_trace_lane(const struct marey_trace *trace, uint32_t index,
 struct marey_function_info {
     uint32_t first_line; /* 0: not known */
     bool is_c;
-    bool is_generator; /* generator, coroutine or asynchronous generator */
-    bool is_span;      /* a name given with marey.span() */
+    bool is_generator;      /* generator, coroutine or asynchronous generator */
+    bool is_span;           /* a name given with marey.span() */
     struct marey_text name; /* qualified name */
     struct marey_text module;
     struct marey_text file; /* empty for C functions */
@@ -149,8 +142,15 @@ uint32_t marey_trace_function_count(const struct marey_trace *trace);
 void marey_trace_function(const struct marey_trace *trace, uint32_t index,
                           struct marey_function_info *out);
 
-/* The text of a string the events name (exception types, instants, counters). */
+/* The text of a string the events name (exception types, instants, counters). Empty for
+ * MAREY_NO_INDEX. */
 struct marey_text marey_trace_string(const struct marey_trace *trace, uint32_t index);
+/* Indices are below this; not every index is the name of an event. */
+uint32_t marey_trace_string_count(const struct marey_trace *trace);
+
+/* What a person should know about the recording, in the order it was noted. */
+uint32_t marey_trace_note_count(const struct marey_trace *trace);
+struct marey_text marey_trace_note(const struct marey_trace *trace, uint32_t index);
 
 /* Source text of a file whose functions appear; size 0 when it was not stored. The
  * bytes are borrowed until the next call of this function. */
@@ -160,15 +160,18 @@ enum marey_status marey_trace_source(struct marey_trace *trace, struct marey_tex
 /* ---- choosing ---- */
 
 struct marey_selection {
-    int64_t from_ns; /* events before are left out; calls that reach in are kept */
-    int64_t to_ns;   /* events at or after are left out */
-    const bool *lanes;     /* by lane index; NULL: all */
-    const bool *functions; /* by function index; NULL: all */
+    int64_t from_ns;   /* events before are left out; calls that reach in are kept */
+    int64_t to_ns;     /* events at or after are left out */
+    const bool *lanes; /* by lane index; NULL: all */
+    const bool *functions;   /* by function index; NULL: all */
     int64_t min_duration_ns; /* shorter calls make no step, and the BEGIN of a longer
                               * one comes late, yet before all that is inside it */
     uint32_t max_depth;      /* calls at this depth or deeper make no step */
 };
-#define MAREY_SELECTION_ALL {INT64_MIN, INT64_MAX, NULL, NULL, 0, UINT32_MAX}
+#define MAREY_SELECTION_ALL                                                            \
+    {                                                                                  \
+        INT64_MIN, INT64_MAX, NULL, NULL, 0, UINT32_MAX                                \
+    }
 
 /* Shell-style pattern on `module:qualname`, `module.qualname`, `module` (all that is in
  * it, and below with .*) or, when it has a '/' or ends in .py, on the file path. */
@@ -201,24 +204,24 @@ enum marey_ending {
 struct marey_step {
     enum marey_step_kind kind;
     enum marey_ending ending;
-    uint32_t lane;     /* index */
-    uint32_t function; /* index */
-    uint32_t parent;   /* function index of the caller on this lane, or NO_INDEX */
-    uint32_t depth;    /* open calls around it on its lane */
-    uint32_t string;   /* exception type, name of instant or counter */
+    uint32_t lane;      /* index */
+    uint32_t function;  /* index */
+    uint32_t parent;    /* function index of the caller on this lane, or NO_INDEX */
+    uint32_t depth;     /* open calls around it on its lane */
+    uint32_t string;    /* exception type, name of instant or counter */
     uint32_t call_line; /* the line it was called from; 0: not recorded */
     int64_t time_ns;
-    int64_t begin_ns;    /* END, SUSPEND: where this running part began */
-    int64_t duration_ns; /* END, SUSPEND: of this running part */
-    int64_t self_ns;     /* END, SUSPEND: the same without the calls it made */
-    int64_t first_ns;    /* END: where the call began (first part), or NO_TIME */
-    int64_t running_ns;  /* END: all its parts together */
+    int64_t begin_ns;           /* END, SUSPEND: where this running part began */
+    int64_t duration_ns;        /* END, SUSPEND: of this running part */
+    int64_t self_ns;            /* END, SUSPEND: the same without the calls it made */
+    int64_t first_ns;           /* END: where the call began (first part), or NO_TIME */
+    int64_t running_ns;         /* END: all its parts together */
     uint32_t child_count;       /* END, SUSPEND: calls it made in this part */
     uint64_t descendant_events; /* END, SUSPEND: events below it, for cost correction */
-    uint64_t activation;  /* SUSPEND, RESUME: key, unique while the call lives */
-    bool was_open;        /* BEGIN: true start lies before the window; first_ns holds it */
-    bool is_thrown;       /* RESUME: by throw(); string = the exception's type */
-    double value;         /* COUNTER */
+    uint64_t activation;        /* SUSPEND, RESUME: key, unique while the call lives */
+    bool was_open;  /* BEGIN: true start lies before the window; first_ns holds it */
+    bool is_thrown; /* RESUME: by throw(); string = the exception's type */
+    double value;   /* COUNTER */
     uint64_t lost_count;  /* GAP */
     uint64_t flow;        /* FLOW_* */
     uint64_t blob;        /* values: give it to marey_trace_values(); 0: none */
@@ -260,16 +263,16 @@ enum marey_status marey_trace_values(struct marey_trace *trace, uint32_t lane,
 /* ---- totals ---- */
 
 struct marey_total {
-    uint32_t function;    /* index */
-    uint32_t other;       /* of an edge: caller or callee; MAREY_NO_INDEX: none */
-    uint64_t call_count;  /* activations begun in the window, or open at its start */
+    uint32_t function;   /* index */
+    uint32_t other;      /* of an edge: caller or callee; MAREY_NO_INDEX: none */
+    uint64_t call_count; /* activations begun in the window, or open at its start */
     uint64_t raised_count;
-    uint64_t open_count;  /* still open at the end of the window */
-    int64_t total_ns;     /* inside it, recursion counted once, suspended parts not */
+    uint64_t open_count; /* still open at the end of the window */
+    int64_t total_ns;    /* inside it, recursion counted once, suspended parts not */
     int64_t self_ns;
-    int64_t min_ns, max_ns;          /* of one call, all its running parts together */
-    int64_t p50_ns, p90_ns, p99_ns;  /* within 1 % (log-linear histogram) */
-    int64_t corrected_self_ns;       /* self_ns less the tracer's measured cost */
+    int64_t min_ns, max_ns;         /* of one call, all its running parts together */
+    int64_t p50_ns, p90_ns, p99_ns; /* within 1 % (log-linear histogram) */
+    int64_t corrected_self_ns;      /* self_ns less the tracer's measured cost */
     int64_t corrected_total_ns;
 };
 /* Walks the selection and sums. `tick`, where given, is called now and then with the

@@ -1,0 +1,128 @@
+/* Values that events carry: blobs of a lane. */
+#include "query/trace.h"
+
+#define TAG_VALUES 1
+#define VALUES_MAX 65536 /* in one blob */
+
+/* The extent of the lane's blob stream that has this record; SIZE_MAX: none. */
+static size_t
+find_extent(const struct marey_trace *trace, uint32_t lane, uint64_t record)
+{
+    const struct lane *owner = &trace->lanes[lane];
+    const struct marey_stream *stream =
+        marey_directory_stream(trace->directory, MAREY_EXTENT_BLOBS,
+                               trace->processes[owner->process].serial, owner->serial);
+
+    if (stream == NULL)
+        return SIZE_MAX;
+    /* The last chunk that starts at or before it. */
+    const struct marey_extent *extents = &trace->directory->extents[stream->first];
+    size_t from = 0, to = stream->count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (extents[middle].first_index <= record)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    if (from == 0 ||
+        record - extents[from - 1].first_index >= extents[from - 1].record_count)
+        return SIZE_MAX;
+    return stream->first + from - 1;
+}
+
+/* Goes to the record, from where the last question left off if that is nearer. */
+static bool
+find_record(struct marey_trace *trace, uint64_t number, struct marey_record *out)
+{
+    struct kept_payload *kept = &trace->blobs;
+    const struct marey_extent *extent = &trace->directory->extents[kept->extent];
+    struct marey_records records;
+
+    number -= extent->first_index;
+    if (number < kept->record)
+        kept->record = kept->record_at = 0;
+    marey_records_init(&records, kept->bytes + kept->record_at,
+                       extent->payload_size - kept->record_at, extent->is_open);
+    while (kept->record <= number) {
+        size_t before = (size_t)(records.next - kept->bytes);
+        if (!marey_records_next(&records, out))
+            return false;
+        if (kept->record == number) {
+            kept->record_at = before;
+            return true;
+        }
+        kept->record++;
+        kept->record_at = (size_t)(records.next - kept->bytes);
+    }
+    return false;
+}
+
+static bool
+get_value(const struct marey_trace *trace, uint32_t process,
+          struct marey_fields *fields, struct marey_value *out)
+{
+    uint32_t name = (uint32_t)marey_fields_varint(fields);
+
+    *out = (struct marey_value){.name = {"", 0}, .text = {"", 0}};
+    out->tag = marey_fields_u8(fields);
+    if (name != 0)
+        out->name = marey_trace_text(
+            trace, trace_resolve(trace, &trace->processes[process], ID_STRING, name));
+    switch (out->tag) {
+    case MAREY_VALUE_INT:
+        out->integer = marey_unzigzag(marey_fields_varint(fields));
+        break;
+    case MAREY_VALUE_FLOAT: out->number = marey_fields_f64(fields); break;
+    case MAREY_VALUE_TEXT:
+    case MAREY_VALUE_BYTES:
+    case MAREY_VALUE_OBJECT: {
+        struct marey_span span = marey_fields_sized(fields, MAREY_EXTENT_SIZE_MAX);
+        if (span.size_bytes > 0)
+            out->text = (struct marey_text){(const char *)span.bytes, span.size_bytes};
+        break;
+    }
+    default:
+        if (out->tag == 0 || out->tag > MAREY_VALUE_ERROR)
+            fields->is_bad = true;
+        break;
+    }
+    return !fields->is_bad;
+}
+
+enum marey_status
+marey_trace_values(struct marey_trace *trace, uint32_t lane, uint64_t blob,
+                   void (*take)(void *context, const struct marey_value *value),
+                   void *context, struct marey_error *err)
+{
+    struct marey_record record;
+    struct marey_value value;
+
+    if (blob == 0)
+        return MAREY_OK;
+    if (blob >> BLOB_LANE_SHIFT != 0) {
+        /* Of an event that was recorded on another lane than the one it belongs to. */
+        lane = (uint32_t)(blob >> BLOB_LANE_SHIFT) - 1;
+        blob &= (UINT64_C(1) << BLOB_LANE_SHIFT) - 1;
+    }
+    if (lane >= trace->lane_count)
+        return marey_fail(err, MAREY_USAGE, "no such lane");
+    size_t extent = find_extent(trace, lane, blob - 1);
+    if (extent == SIZE_MAX)
+        return marey_fail(err, MAREY_CORRUPT, "these values were lost");
+    enum marey_status status = marey_payload_keep(trace, &trace->blobs, extent, err);
+    if (status != MAREY_OK)
+        return status;
+    if (!find_record(trace, blob - 1, &record) || record.tag != TAG_VALUES)
+        return marey_fail(err, MAREY_CORRUPT, "these values are damaged");
+    struct marey_fields fields = {record.body, record.body + record.size_bytes, false};
+    uint64_t count = marey_fields_varint(&fields);
+    if (count > VALUES_MAX)
+        fields.is_bad = true;
+    for (uint64_t i = 0; i < count && !fields.is_bad; i++) {
+        if (get_value(trace, trace->lanes[lane].process, &fields, &value))
+            take(context, &value);
+    }
+    return fields.is_bad ? marey_fail(err, MAREY_CORRUPT, "these values are damaged")
+                         : MAREY_OK;
+}
