@@ -7,8 +7,8 @@
  * - Order decides. B and E nest as they stand, so calls that take no time at all, begin
  *   with their parent and end with it nest right. Of X events with the same time and
  *   duration no reader can tell which is inside which.
- * - Readers multiply microseconds by 1000 and cut. Cut times keep their order; cut times
- *   and cut durations do not add up, and a child can end after its parent.
+ * - Readers multiply microseconds by 1000 and cut. Cut times keep their order; cut
+ *   times and cut durations do not add up, and a child can end after its parent.
  * - Nothing waits: a line is written when its event is read, in order of time, in
  *   constant memory, and a call that is still open simply has no E.
  * B and E together are a tenth longer than X; E repeats the name because speedscope
@@ -295,7 +295,7 @@ put_begin(struct chrome *c, const struct marey_step *step)
         put_true_arg(c, "resumed");
         put_activation(c, step->activation);
         if (step->is_thrown)
-            put_text_arg(c, "thrown", marey_trace_string(c->trace, step->string));
+            put_text_arg(c, "thrown", marey_exception_name(c->trace, step->string));
     }
     put_values(c, "arguments", step->lane, step->blob, false);
     end_line(c);
@@ -315,7 +315,7 @@ put_end(struct chrome *c, const struct marey_step *step)
         put_true_arg(c, "suspended");
         put_activation(c, step->activation);
     } else if (step->ending == MAREY_END_RAISED) {
-        put_text_arg(c, "raised", marey_trace_string(c->trace, step->string));
+        put_text_arg(c, "raised", marey_exception_name(c->trace, step->string));
     } else if (step->ending == MAREY_END_CUT) {
         put_true_arg(c, "end_not_seen");
     }

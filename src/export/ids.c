@@ -6,8 +6,11 @@
 #include "base/memory.h"
 #include "base/table.h"
 
-#define MADE_UP_MIN UINT32_C(5000000) /* Linux counts to 4194304 at most */
-#define REAL_MAX INT32_MAX            /* what viewers keep of a number */
+/* Linux counts to 4194304 at most. Processes and lanes are apart, so that the main lane
+ * of a process with a made-up number can have the same. */
+#define MADE_UP_PROCESS_MIN UINT32_C(5000000)
+#define MADE_UP_LANE_MIN UINT32_C(10000000)
+#define REAL_MAX INT32_MAX /* what viewers keep of a number */
 
 uint64_t
 marey_hash_number(uint64_t hash, uint64_t value)
@@ -40,7 +43,7 @@ static enum marey_status
 number_processes(struct marey_ids *ids, const struct marey_trace *trace)
 {
     struct marey_table taken = {NULL, 0, 0};
-    uint32_t count = marey_trace_process_count(trace), made_up = MADE_UP_MIN;
+    uint32_t count = marey_trace_process_count(trace), made_up = MADE_UP_PROCESS_MIN;
     enum marey_status st = MAREY_OK;
 
     for (uint32_t i = 0; i < count && st == MAREY_OK; i++) {
@@ -59,7 +62,7 @@ static enum marey_status
 number_lanes(struct marey_ids *ids, const struct marey_trace *trace)
 {
     struct marey_table taken = {NULL, 0, 0};
-    uint32_t count = marey_trace_lane_count(trace), made_up = MADE_UP_MIN;
+    uint32_t count = marey_trace_lane_count(trace), made_up = MADE_UP_LANE_MIN;
     uint32_t process_count = marey_trace_process_count(trace);
     enum marey_status st = MAREY_OK;
 

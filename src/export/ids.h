@@ -1,9 +1,9 @@
 /* The numbers that processes and lanes go by in formats that know only pids and tids.
  *
- * Real numbers where they are free; a made-up one, above all that Linux gives out, where
- * the system used one twice, where it is not known or too large, and for lanes that are
- * no threads (tasks, greenlets). Viewers join what has one number, so no two processes
- * share one, and no two lanes.
+ * Real numbers where they are free; a made-up one, above all that Linux gives out,
+ * where the system used one twice, where it is not known or too large, and for lanes
+ * that are no threads (tasks, greenlets). Viewers join what has one number, so no two
+ * processes share one, and no two lanes.
  */
 #ifndef MAREY_EXPORT_IDS_H
 #define MAREY_EXPORT_IDS_H

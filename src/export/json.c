@@ -61,8 +61,11 @@ void
 marey_json_text_part(struct marey_out *out, struct marey_text text)
 {
     const uint8_t *at = (const uint8_t *)text.bytes;
-    const uint8_t *end = at + text.size_bytes;
+    const uint8_t *end;
 
+    if (text.size_bytes == 0)
+        return; /* there may be no bytes to point at */
+    end = at + text.size_bytes;
     while (at < end) {
         const uint8_t *run = at;
         while (at < end && is_plain(*at))

@@ -1,10 +1,10 @@
 /* Numbers as text: two digits a division, and exact arithmetic for the rare double.
  *
- * Doubles: nearly all that programs count with are short decimals (12.5, 0.1, 3e6). Such
- * a number is n / 10^k with n below 2^53 and k at most 22; both are exact as doubles, so
- * their quotient is the double nearest to that decimal, and comparing it with the value
- * proves that the decimal reads back. For the rest the exact decimal expansion is made
- * with a long integer and cut to 17 digits, which always suffice.
+ * Doubles: nearly all that programs count with are short decimals (12.5, 0.1, 3e6).
+ * Such a number is n / 10^k with n below 2^53 and k at most 22; both are exact as
+ * doubles, so their quotient is the double nearest to that decimal, and comparing it
+ * with the value proves that the decimal reads back. For the rest the exact decimal
+ * expansion is made with a long integer and cut to 17 digits, which always suffice.
  */
 #include "export/number.h"
 

@@ -9,21 +9,23 @@
  *     events           time since the event before, type, ids of names; an event that
  *                      names a function first brings the name along
  *
- * Time. Clock 64 counts from event to event of its sequence. It cannot go back: an event
- * earlier than the one before (a late BEGIN, after another lane's start moved the
- * snapshot) carries its absolute time. The clock of the file is REALTIME, the only one
- * of which a trace says what it showed at the origin.
+ * Time. Clock 64 counts from event to event of its sequence. It cannot go back: an
+ * event earlier than the one before (a late BEGIN, after another lane's start moved
+ * the snapshot) carries its absolute time. The clock of the file is REALTIME, the only
+ * one of which a trace says what it showed at the origin.
  *
  * Order. Calls are begin and end events in the order of the walk; readers sort by time
  * and keep the order of what has the same. Calls that are open at the end get no end.
  *
- * Names. Ids are function indices + 1, the same on every sequence; which ones a sequence
- * has already brought is a bit set per lane. The sets together stay below SEEN_SIZE_MAX:
- * beyond, all are forgotten and every sequence starts anew with its next event. A gap
- * in a lane starts its sequence anew in the same way, marked as a loss.
+ * Names. Ids are function indices + 1, the same on every sequence; which ones a
+ * sequence has already brought is a bit set per lane. The sets together stay below
+ * SEEN_SIZE_MAX: beyond, all are forgotten and every sequence starts anew with its
+ * next event. A gap in a lane starts its sequence anew in the same way, marked as a
+ * loss.
  *
  * Arrows. A flow step is an instant that carries the arrow's id. Parts of a generator's
- * or coroutine's call are joined by arrows from the end of one to the start of the next.
+ * or coroutine's call are joined by arrows from the end of one to the start of the
+ * next.
  */
 #include "base/memory.h"
 #include "export/number.h"
@@ -31,8 +33,8 @@
 #include "export/target.h"
 #include "export/value.h"
 
-/* A packet of a call without arguments: two tags and sizes, time, sequence, flags, type,
- * and three ids. */
+/* A packet of a call without arguments: two tags and sizes, time, sequence, flags,
+ * type, and three ids. */
 #define PLAIN_EVENT_SIZE_MAX 64
 
 /* ---- arguments (debug annotations) ---- */
@@ -65,11 +67,11 @@ put_integer_argument(struct perfetto *x, enum argument_iid argument, int64_t val
 }
 
 static void
-put_string_argument(struct perfetto *x, enum argument_iid argument, uint32_t string)
+put_exception(struct perfetto *x, enum argument_iid argument, uint32_t string)
 {
     size_t begun = begin_argument(x, argument);
 
-    marey_proto_text(x->out, ANNOTATION_STRING, marey_trace_string(x->trace, string));
+    marey_proto_text(x->out, ANNOTATION_STRING, marey_exception_name(x->trace, string));
     marey_proto_end(x->out, begun);
 }
 
@@ -263,7 +265,7 @@ put_begin_arguments(struct perfetto *x, const struct marey_step *step)
     if (step->kind == MAREY_STEP_RESUME) {
         put_true_argument(x, ARGUMENT_RESUMED);
         if (step->is_thrown)
-            put_string_argument(x, ARGUMENT_THROWN, step->string);
+            put_exception(x, ARGUMENT_THROWN, step->string);
         marey_proto_fixed64(x->out, EVENT_TERMINATING_FLOW, activation_flow(x, step));
     }
     put_values(x, ARGUMENT_ARGUMENTS, step->lane, step->blob, false);
@@ -308,7 +310,7 @@ put_end(struct perfetto *x, const struct marey_step *step)
         put_true_argument(x, ARGUMENT_SUSPENDED);
         marey_proto_fixed64(x->out, EVENT_FLOW, activation_flow(x, step));
     } else if (step->ending == MAREY_END_RAISED) {
-        put_string_argument(x, ARGUMENT_RAISED, step->string);
+        put_exception(x, ARGUMENT_RAISED, step->string);
     } else if (step->ending == MAREY_END_CUT) {
         put_true_argument(x, ARGUMENT_END_NOT_SEEN);
     }

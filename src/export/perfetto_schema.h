@@ -1,5 +1,6 @@
-/* Field numbers of Perfetto's schema (protos/perfetto/trace/perfetto_trace.proto), those
- * that the exporter writes. tests/python/test_export.py decodes with the schema itself.
+/* Field numbers of Perfetto's schema (protos/perfetto/trace/perfetto_trace.proto),
+ * those that the exporter writes. tests/python/test_export.py decodes with the schema
+ * itself.
  */
 #ifndef MAREY_EXPORT_PERFETTO_SCHEMA_H
 #define MAREY_EXPORT_PERFETTO_SCHEMA_H

@@ -27,8 +27,11 @@ void
 marey_proto_text_part(struct marey_out *out, struct marey_text text)
 {
     const uint8_t *at = (const uint8_t *)text.bytes;
-    const uint8_t *end = at + text.size_bytes;
+    const uint8_t *end;
 
+    if (text.size_bytes == 0)
+        return; /* there may be no bytes to point at */
+    end = at + text.size_bytes;
     while (at < end) {
         const uint8_t *run = at;
         size_t size = 1;

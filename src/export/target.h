@@ -21,12 +21,23 @@ struct marey_job {
     struct marey_out *out;
 };
 
+/* The type of an exception, which is not always known. */
+static inline struct marey_text
+marey_exception_name(const struct marey_trace *trace, uint32_t string)
+{
+    static const char unknown[] = "<unknown>";
+
+    if (string == MAREY_NO_INDEX)
+        return (struct marey_text){unknown, sizeof(unknown) - 1};
+    return marey_trace_string(trace, string);
+}
+
 struct marey_target {
     const char *name;
     enum marey_order order; /* in which it wants its steps */
 
-    /* Makes the state and writes what stands before the first step. On failure *state is
-     * untouched and nothing needs freeing. */
+    /* Makes the state and writes what stands before the first step. On failure *state
+     * is untouched and nothing needs freeing. */
     enum marey_status (*begin)(const struct marey_job *job, void **state,
                                struct marey_error *err);
 

@@ -1,0 +1,187 @@
+/* query.h over a struct marey_trace that a test filled in. */
+#include "fake_query.h"
+
+#include <stdlib.h>
+
+struct marey_walk {
+    const struct marey_trace *trace;
+    uint64_t at, round;
+};
+
+/* What an exporter may not ask for. */
+static void
+must(bool is_true)
+{
+    if (!is_true)
+        abort();
+}
+
+void
+marey_trace_info(const struct marey_trace *trace, struct marey_trace_info *out)
+{
+    *out = trace->info;
+}
+
+uint32_t
+marey_trace_process_count(const struct marey_trace *trace)
+{
+    return trace->process_count;
+}
+
+void
+marey_trace_process(const struct marey_trace *trace, uint32_t index,
+                    struct marey_process_info *out)
+{
+    must(index < trace->process_count);
+    *out = trace->processes[index];
+}
+
+struct marey_text
+marey_trace_argument(const struct marey_trace *trace, uint32_t process,
+                     uint32_t argument)
+{
+    must(process < trace->process_count);
+    must(argument < trace->processes[process].argument_count);
+    return trace->arguments[argument];
+}
+
+uint32_t
+marey_trace_lane_count(const struct marey_trace *trace)
+{
+    return trace->lane_count;
+}
+
+void
+marey_trace_lane(const struct marey_trace *trace, uint32_t index,
+                 struct marey_lane_info *out)
+{
+    must(index < trace->lane_count);
+    *out = trace->lanes[index];
+}
+
+uint32_t
+marey_trace_function_count(const struct marey_trace *trace)
+{
+    return trace->function_count;
+}
+
+void
+marey_trace_function(const struct marey_trace *trace, uint32_t index,
+                     struct marey_function_info *out)
+{
+    must(index < trace->function_count);
+    *out = trace->functions[index];
+}
+
+struct marey_text
+marey_trace_string(const struct marey_trace *trace, uint32_t index)
+{
+    must(index < trace->string_count);
+    return trace->strings[index];
+}
+
+enum marey_status
+marey_walk_new(struct marey_trace *trace, const struct marey_selection *selection,
+               enum marey_order order, struct marey_walk **out, struct marey_error *err)
+{
+    struct marey_walk *walk = calloc(1, sizeof(*walk));
+
+    (void)selection;
+    (void)order;
+    if (walk == NULL)
+        return marey_fail(err, MAREY_NOMEM, "no memory");
+    walk->trace = trace;
+    *out = walk;
+    return MAREY_OK;
+}
+
+bool
+marey_walk_next(struct marey_walk *walk, struct marey_step *out)
+{
+    const struct marey_trace *trace = walk->trace;
+
+    if (walk->at == trace->step_count) {
+        walk->round++;
+        walk->at = 0;
+        if (walk->round >= trace->repeat_count)
+            walk->at = trace->step_count;
+    }
+    if (walk->at == trace->step_count)
+        return false;
+    *out = trace->steps[walk->at++];
+    out->time_ns += (int64_t)walk->round * trace->repeat_ns;
+    return true;
+}
+
+enum marey_status
+marey_walk_status(const struct marey_walk *walk, struct marey_error *err)
+{
+    enum marey_status st = walk->trace->walk_status;
+
+    return st == MAREY_OK ? MAREY_OK : marey_fail(err, st, "the walk failed");
+}
+
+uint64_t
+marey_walk_position(const struct marey_walk *walk)
+{
+    return walk->round * walk->trace->step_count + walk->at;
+}
+
+void
+marey_walk_free(struct marey_walk *walk)
+{
+    free(walk);
+}
+
+enum marey_status
+marey_trace_values(struct marey_trace *trace, uint32_t lane, uint64_t blob,
+                   void (*take)(void *context, const struct marey_value *value),
+                   void *context, struct marey_error *err)
+{
+    const struct fake_blob *b;
+
+    must(lane < trace->lane_count && blob > 0 && blob <= trace->blob_count);
+    b = &trace->blobs[blob - 1];
+    for (uint32_t i = 0; i < b->count; i++)
+        take(context, &b->values[i]);
+    return b->status == MAREY_OK ? MAREY_OK : marey_fail(err, b->status, "damaged");
+}
+
+/* ---- output ---- */
+
+void
+fake_output_release(struct fake_output *output)
+{
+    free(output->bytes);
+    memset(output, 0, sizeof(*output));
+}
+
+bool
+fake_output_write(void *context, const void *bytes, size_t size)
+{
+    struct fake_output *output = context;
+    char *grown;
+
+    if (output->refuse_after != 0 && output->write_count == output->refuse_after)
+        return false;
+    output->write_count++;
+    output->size += size;
+    if (output->is_dropped)
+        return true;
+    grown = realloc(output->bytes, output->size);
+    if (grown == NULL)
+        return false;
+    memcpy(grown + output->size - size, bytes, size);
+    output->bytes = grown;
+    return true;
+}
+
+enum marey_status
+fake_export(struct marey_trace *trace, const char *format, struct fake_output *output)
+{
+    struct marey_export_options options = {MAREY_SELECTION_ALL, NULL, NULL};
+    struct marey_sink sink = {fake_output_write, output};
+    struct marey_error err;
+
+    return marey_export(trace, format, &options, &sink, &err);
+}
