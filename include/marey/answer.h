@@ -35,9 +35,9 @@ struct marey_question {
 enum marey_status marey_answer_info(struct marey_trace *trace,
                                     struct marey_answer *out);
 
-/* Texts of the strings that events name, from index 0 to `count` - 1. */
-enum marey_status marey_answer_strings(struct marey_trace *trace, uint32_t count,
-                                       struct marey_answer *out);
+/* The text of a string that events name. */
+enum marey_status marey_answer_string(struct marey_trace *trace, uint32_t index,
+                                      struct marey_answer *out);
 
 /* Totals per function and its callers and callees, as `marey report` has them. */
 enum marey_status marey_answer_totals(struct marey_trace *trace,

@@ -120,13 +120,9 @@ marey_answer_info(struct marey_trace *trace, struct marey_answer *out)
 }
 
 enum marey_status
-marey_answer_strings(struct marey_trace *trace, uint32_t count,
-                     struct marey_answer *out)
+marey_answer_string(struct marey_trace *trace, uint32_t index, struct marey_answer *out)
 {
-    json_open(out, '[');
-    for (uint32_t i = 0; i < count && i < (1U << 20); i++)
-        json_text(out, marey_trace_string(trace, i));
-    json_close(out, ']');
+    json_text(out, marey_trace_string(trace, index));
     return json_status(out, NULL);
 }
 

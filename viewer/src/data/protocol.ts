@@ -1,0 +1,113 @@
+/** What the page asks of the worker, and what it gets. */
+import type { TraceInfo } from '../model/trace'
+
+/** Where the bytes of the trace are. */
+export type Source =
+  | { kind: 'url'; url: string; size: number }
+  | { kind: 'bytes'; parts: Uint8Array[] }
+  | { kind: 'file'; file: File }
+
+export interface Selection {
+  from: number // negative: from the start
+  to: number // negative: to the end
+  lanes: Uint8Array | null // a byte per lane
+}
+
+export type Total = [
+  fn: number, calls: number, total: number, self: number, min: number, max: number,
+  p50: number, p90: number, p99: number, raised: number, open: number,
+  correctedTotal: number, correctedSelf: number,
+]
+export type Edge = [fn: number, other: number, calls: number, total: number, self: number]
+
+export interface Totals {
+  rows: Total[]
+  edges: Edge[]
+  lost: number
+}
+
+export interface Tree {
+  parent: number[]
+  function: number[]
+  calls: number[]
+  total: number[]
+  self: number[]
+}
+
+export interface Frame {
+  depth: number
+  function: number
+  begin_ns: number
+  line: number
+}
+
+export interface Call {
+  function: number
+  depth: number
+  begin_ns: number
+  line: number
+  whole: boolean
+  arguments: number
+  ending?: string
+  exception?: number
+  end_ns?: number
+  self_ns?: number
+  running_ns?: number
+  descendants?: number
+  result?: number
+  children: [fn: number, calls: number, total: number][]
+  parents: Frame[]
+}
+
+export interface Calls {
+  count: number
+  histogram: number[]
+  slowest: [begin: number, duration: number, lane: number, depth: number, ending: number][]
+}
+
+export interface EventFound {
+  time_ns: number
+  lane: number
+  depth: number
+  function: number
+  is_begin: boolean
+}
+
+export interface Value {
+  name: string
+  tag: number
+  text?: string
+  integer?: number
+  number?: number
+}
+
+/** Every request: its arguments and its reply. */
+export interface Requests {
+  open: { args: [wasm: ArrayBuffer, source: Source]; reply: null }
+  info: { args: []; reply: TraceInfo }
+  index: { args: []; reply: Uint8Array }
+  tile: { args: [lane: number, from: number, to: number, resolution: number]; reply: Uint8Array }
+  strings: { args: [indices: number[]]; reply: string[] }
+  totals: { args: [Selection]; reply: Totals }
+  tree: { args: [Selection]; reply: Tree }
+  stack: { args: [lane: number, time: number]; reply: Frame[] }
+  call: { args: [lane: number, depth: number, time: number, endHint: number]; reply: Call | null }
+  calls: { args: [fn: number, Selection, limit: number]; reply: Calls }
+  event: {
+    args: [lane: number, time: number, back: boolean, begins: boolean, functions: Uint8Array | null]
+    reply: EventFound | null
+  }
+  values: { args: [lane: number, blob: number]; reply: Value[] }
+  source: { args: [fn: number]; reply: string | null }
+}
+export type Verb = keyof Requests
+
+export interface Ask {
+  id: number
+  verb: Verb
+  args: unknown[]
+}
+export type Told =
+  | { id: number; value: unknown }
+  | { id: number; error: string }
+  | { id: number; share: number }

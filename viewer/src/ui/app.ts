@@ -1,0 +1,477 @@
+/** Puts the parts of the page together, and holds the commands. */
+import { formatCount, formatDuration, formatMany } from '../base/units'
+import { Dropped } from '../data/client'
+import { readPlace, writePlace, type Place } from '../model/address'
+import { inverted, upright } from '../model/flame'
+import { laneName } from '../model/trace'
+import { framed, panned, zoomed } from '../model/window'
+import { readColours, type Colours } from '../view/colours'
+import { Flame } from '../view/flame'
+import { Minimap } from '../view/minimap'
+import { drawRuler } from '../view/ruler'
+import { Timeline, type Hit } from '../view/timeline'
+import { Commands, type Command } from './commands'
+import { Details } from './details'
+import { announce, byId } from './dom'
+import { Film } from './film'
+import { Functions } from './functions'
+import { Gutter } from './gutter'
+import { Pointer } from './pointer'
+import type { Chosen, Session } from './session'
+import { SourceView } from './source'
+
+const TABS = ['call', 'functions', 'flame', 'film'] as const
+
+export class App {
+  readonly timeline: Timeline
+  private colours: Colours
+  private readonly gutter: Gutter
+  private readonly pointer: Pointer
+  private readonly film: Film
+  private readonly flame: Flame
+  private readonly commands: Commands
+  private flameKey = ''
+  private addressTimer = 0
+  private readonly searchBox = byId<HTMLInputElement>('search')
+  private readonly searchNote = byId('search-note')
+
+  constructor(readonly session: Session) {
+    session.dark = this.wantsDark()
+    this.applyTheme()
+    this.colours = readColours(session.dark)
+    const ruler = byId<HTMLCanvasElement>('ruler')
+    this.timeline = new Timeline(byId('lanes'), byId('overlay'), session, () => this.colours)
+    const minimap = new Minimap(byId('minimap'), session)
+    this.gutter = new Gutter(byId('gutter'), session)
+    this.timeline.onFrame = (colours) => {
+      drawRuler(ruler, session, colours)
+      minimap.draw(colours)
+      this.gutter.render()
+    }
+    const goTo = (chosen: Chosen) => this.goTo(chosen)
+    const callSource = new SourceView(byId('call-source'), session)
+    new Details(byId('call-facts'), byId('call-aside'), session, callSource, goTo)
+    new Functions(byId('functions-table'), byId('functions-aside'), session, new SourceView(byId('functions-source'), session), goTo)
+    this.film = new Film(byId('film-main'), session, new SourceView(byId('film-source'), session), goTo)
+    this.flame = new Flame(byId('flame'), session, () => this.colours, (tree, isInverted) => (isInverted ? inverted(tree) : upright(tree)))
+    this.flame.onChoose = (fn) => session.chooseFunction(fn)
+    this.flame.onHover = (text) => (byId('flame-note').textContent = text)
+    this.pointer = new Pointer(session, this.timeline, ruler, (hit) => this.chooseHit(hit))
+    this.commands = new Commands(this.commandList())
+    this.wireSearch()
+    this.wireTabs()
+    this.wireButtons()
+    this.wireSplitter()
+    session.on(['window', 'chosen', 'area', 'search', 'marks', 'tab', 'playhead'], () => this.scheduleAddress())
+    session.on(['area', 'tab', 'data', 'search', 'theme'], () => void this.showFlame())
+    this.showSummary()
+    this.goToPlace(readPlace(location.hash))
+    window.addEventListener('hashchange', () => this.goToPlace(readPlace(location.hash)))
+    this.timeline.request()
+  }
+
+  // ---- theme ----
+
+  private wantsDark(): boolean {
+    const kept = document.documentElement.dataset['theme'] ?? this.kept()
+    return kept ? kept === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches
+  }
+
+  private kept(): string | null {
+    try {
+      return localStorage.getItem('marey-theme')
+    } catch {
+      return null // a page from a file may not keep anything
+    }
+  }
+
+  private applyTheme(): void {
+    document.documentElement.dataset['theme'] = this.session.dark ? 'dark' : 'light'
+    this.session.drawing.setTheme(this.session.dark)
+    this.session.drawing.setStates(this.session.functionStates())
+    this.colours = readColours(this.session.dark)
+  }
+
+  private switchTheme(): void {
+    this.session.dark = !this.session.dark
+    this.applyTheme()
+    try {
+      localStorage.setItem('marey-theme', this.session.dark ? 'dark' : 'light')
+    } catch {
+      // as above
+    }
+    this.session.tell('theme')
+  }
+
+  // ---- going to places ----
+
+  goTo(chosen: Chosen): void {
+    const { session } = this
+    this.timeline.reveal(chosen.lane, chosen.depth)
+    session.choose(chosen)
+    const { span } = session
+    if (chosen.end < span.from || chosen.begin > span.to)
+      session.show(framed({ from: chosen.begin, to: chosen.end }, 0.4), true)
+  }
+
+  private chooseHit(hit: Hit): void {
+    this.session.choose({ lane: hit.lane, depth: hit.depth, time: Math.round((hit.begin + hit.end) / 2 > hit.time ? hit.time : hit.time), begin: hit.begin, end: hit.end, fn: hit.fn })
+  }
+
+  private goToPlace(place: Place): void {
+    const { session } = this
+    if (place.window) session.show(place.window)
+    if (place.search !== undefined && place.search !== session.query) {
+      this.searchBox.value = place.search
+      this.search(place.search)
+    }
+    if (place.marks) session.marks = place.marks
+    if (place.area) session.area = { ...place.area, lanes: null }
+    if (place.tab && (TABS as readonly string[]).includes(place.tab)) session.setTab(place.tab)
+    if (place.playhead !== undefined) session.playhead = place.playhead
+    if (place.call && place.call.lane < session.info.lanes.length) {
+      const { lane, depth, time } = place.call
+      const chosen = session.chosen
+      if (!chosen || chosen.lane !== lane || chosen.depth !== depth || Math.round(chosen.time) !== time) {
+        this.timeline.reveal(lane, depth)
+        session.chosen = { lane, depth, time, begin: time, end: time, fn: 0 }
+        session.tell('chosen')
+      }
+    }
+    session.tell('area', 'marks', 'playhead')
+  }
+
+  private scheduleAddress(): void {
+    if (this.addressTimer) return
+    this.addressTimer = window.setTimeout(() => {
+      this.addressTimer = 0
+      history.replaceState(null, '', '#' + writePlace(this.place()))
+    }, 300)
+  }
+
+  private place(): Place {
+    const { session } = this
+    const place: Place = { search: session.query, marks: session.marks }
+    const { span, whole } = session
+    if (span.from > whole.from || span.to < whole.to) place.window = span
+    if (session.area) place.area = session.area
+    if (session.tab !== 'call') place.tab = session.tab
+    if (session.playhead !== null) place.playhead = session.playhead
+    const { chosen } = session
+    if (chosen) place.call = { lane: chosen.lane, depth: chosen.depth, time: chosen.time }
+    return place
+  }
+
+  // ---- search ----
+
+  private wireSearch(): void {
+    this.searchBox.addEventListener('input', () => this.search(this.searchBox.value))
+    this.searchBox.addEventListener('keydown', (event) => {
+      if (event.key === 'Enter') {
+        event.preventDefault()
+        void this.nextFound(event.shiftKey)
+      } else if (event.key === 'Escape') {
+        this.searchBox.value = ''
+        this.search('')
+        this.timeline.overlay.focus()
+      }
+    })
+    byId('search-next').addEventListener('click', () => void this.nextFound(false))
+    byId('search-previous').addEventListener('click', () => void this.nextFound(true))
+  }
+
+  private search(query: string): void {
+    const { session } = this
+    session.search(query)
+    const isOn = query.trim() !== ''
+    this.searchNote.textContent = !isOn ? '' : session.foundCount === 1 ? '1 function' : `${formatCount(session.foundCount)} functions`
+    document.body.classList.toggle('searching', isOn)
+  }
+
+  private async nextFound(back: boolean): Promise<void> {
+    const { session } = this
+    if (session.foundCount === 0) return
+    const chosen = session.chosen
+    const from = chosen && session.found[chosen.fn] ? chosen.begin : back ? session.span.to : session.span.from
+    try {
+      const found = await session.client.ask('event', [0xffffffff, Math.floor(from), back, true, session.found], { key: 'event' })
+      if (!found) {
+        this.searchNote.textContent = back ? 'none before' : 'none after'
+        return
+      }
+      this.showMoment(found.time_ns)
+      this.goTo({ lane: found.lane, depth: found.depth, time: found.time_ns, begin: found.time_ns, end: found.time_ns, fn: found.function })
+    } catch (error) {
+      if (!(error instanceof Dropped)) this.searchNote.textContent = String(error)
+    }
+  }
+
+  private showMoment(time: number): void {
+    const { span } = this.session
+    const length = span.to - span.from
+    if (time < span.from + length * 0.02 || time > span.to - length * 0.02)
+      this.session.show({ from: time - length / 2, to: time + length / 2 }, true)
+  }
+
+  // ---- tabs and flame ----
+
+  private wireTabs(): void {
+    const { session } = this
+    const render = () => {
+      for (const tab of TABS) {
+        const isOn = session.tab === tab
+        byId(`tab-${tab}`).setAttribute('aria-selected', String(isOn))
+        byId(`tab-${tab}`).tabIndex = isOn ? 0 : -1
+        byId(`panel-${tab}`).hidden = !isOn
+      }
+    }
+    TABS.forEach((tab, i) => {
+      byId(`tab-${tab}`).addEventListener('click', () => session.setTab(tab))
+      byId(`tab-${tab}`).addEventListener('keydown', (event) => {
+        const by = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0
+        if (by === 0) return
+        event.stopPropagation()
+        const next = TABS[(i + by + TABS.length) % TABS.length]!
+        session.setTab(next)
+        byId(`tab-${next}`).focus()
+      })
+    })
+    session.on('tab', render)
+    render()
+  }
+
+  private async showFlame(): Promise<void> {
+    const { session } = this
+    if (session.tab !== 'flame') return
+    const { area } = session
+    const isInverted = byId<HTMLInputElement>('flame-inverted').checked
+    const key = JSON.stringify([area, isInverted, session.hasData])
+    if (key === this.flameKey) {
+      this.flame.draw()
+      return
+    }
+    if (!session.hasData) return
+    this.flameKey = key
+    const note = byId('flame-scope')
+    note.textContent = 'Reading…'
+    const from = area ? Math.max(Math.floor(area.from), 0) : -1
+    const to = area ? Math.max(Math.ceil(area.to), 0) : -1
+    try {
+      const tree = await session.client.ask('tree', [{ from, to, lanes: session.laneTable(area?.lanes ?? null) }], {
+        key: 'tree', progress: (share) => (note.textContent = `Reading… ${Math.round(share * 100)} %`),
+      })
+      note.textContent = area ? `Selected ${formatDuration(area.to - area.from)}` : 'Whole recording'
+      this.flame.show(tree, isInverted)
+    } catch (error) {
+      if (!(error instanceof Dropped)) note.textContent = String(error)
+    }
+  }
+
+  // ---- the rest ----
+
+  private wireButtons(): void {
+    byId('theme').addEventListener('click', () => this.switchTheme())
+    byId('help').addEventListener('click', () => this.commands.openHelp())
+    byId('palette').addEventListener('click', () => this.commands.openPalette())
+    byId('flame-inverted').addEventListener('change', () => void this.showFlame())
+    this.session.client.onBusy((isBusy) => document.body.classList.toggle('busy', isBusy))
+    byId('gutter').addEventListener('wheel', (event) => {
+      event.preventDefault()
+      this.pointer.scroll(event.deltaY)
+    }, { passive: false })
+  }
+
+  private wireSplitter(): void {
+    const splitter = byId('splitter')
+    const panel = byId('panel')
+    const set = (height: number) => {
+      const most = window.innerHeight - 220
+      panel.style.height = `${Math.min(Math.max(height, 60), Math.max(most, 60))}px`
+    }
+    splitter.addEventListener('pointerdown', (event) => splitter.setPointerCapture(event.pointerId))
+    splitter.addEventListener('pointermove', (event) => {
+      if (splitter.hasPointerCapture(event.pointerId)) set(window.innerHeight - event.clientY)
+    })
+    splitter.addEventListener('keydown', (event) => {
+      const by = event.key === 'ArrowUp' ? 24 : event.key === 'ArrowDown' ? -24 : 0
+      if (by === 0) return
+      event.preventDefault()
+      event.stopPropagation()
+      set(panel.clientHeight + by)
+    })
+  }
+
+  showSummary(): void {
+    const { info, opened } = this.session
+    document.title = `${opened.name} — Marey`
+    byId('trace-name').textContent = opened.name
+    byId('trace-facts').textContent =
+      `${formatDuration(info.duration_ns)} · ${formatMany(info.events)} events · ${formatMany(info.functions.name.length)} functions` +
+      (info.lost ? ` · ${formatMany(info.lost)} events lost` : '') +
+      (opened.isLive ? ' · recording' : '')
+    byId('trace-facts').classList.toggle('loss', info.lost > 0)
+    byId('note').textContent = opened.note
+    byId('overlay').setAttribute('aria-label', `Time line of ${info.lanes.length} lanes over ${formatDuration(info.duration_ns)}. The tables below hold the same as text.`)
+  }
+
+  private zoom(factor: number): void {
+    const { session } = this
+    const span = session.target ?? session.span
+    const hover = this.timeline.hover
+    const chosen = session.chosen
+    const inSight = (time: number) => time > span.from && time < span.to
+    const middle = hover ? hover.time : chosen && inSight(chosen.time) ? chosen.time : (span.from + span.to) / 2
+    session.show(zoomed(span, factor, middle), true)
+  }
+
+  private pan(share: number): void {
+    const span = this.session.target ?? this.session.span
+    this.session.show(panned(span, share * (span.to - span.from)), true)
+  }
+
+  private mark(): void {
+    const { session } = this
+    const { chosen } = session
+    const time = session.playhead ?? (chosen ? chosen.begin : (session.span.from + session.span.to) / 2)
+    const near = session.marks.findIndex((one) => Math.abs(one - time) < (session.span.to - session.span.from) / 400)
+    if (near >= 0) session.marks.splice(near, 1)
+    else session.marks.push(Math.round(time))
+    session.marks.sort((a, b) => a - b)
+    session.tell('marks')
+  }
+
+  private toMark(by: number): void {
+    const { session } = this
+    const middle = (session.span.from + session.span.to) / 2
+    const list = by > 0 ? session.marks.filter((m) => m > middle + 1) : session.marks.filter((m) => m < middle - 1).reverse()
+    const half = (session.span.to - session.span.from) / 2
+    if (list[0] !== undefined) session.show({ from: list[0] - half, to: list[0] + half }, true)
+  }
+
+  private focusChosen(): void {
+    const { chosen, whole } = this.session
+    if (!chosen) this.session.show(whole, true)
+    else {
+      this.timeline.reveal(chosen.lane, chosen.depth)
+      this.session.show(framed({ from: chosen.begin, to: chosen.end }, 0.6), true)
+    }
+  }
+
+  /** The caller, or the first call that the chosen one made. */
+  private moveDepth(by: number): void {
+    const { chosen } = this.session
+    if (!chosen || chosen.depth + by < 0) return
+    this.goTo({ ...chosen, depth: chosen.depth + by, time: by > 0 ? chosen.time : chosen.time })
+  }
+
+  private async sibling(back: boolean): Promise<void> {
+    const { session } = this
+    const { chosen } = session
+    if (!chosen || session.tab === 'film') return this.film.step(back, false)
+    const functions = new Uint8Array(session.info.functions.name.length)
+    functions[chosen.fn] = 1
+    const found = await session.client.ask('event', [chosen.lane, Math.floor(chosen.begin), back, true, functions], { key: 'event' }).catch(() => null)
+    if (!found) {
+      announce('no other call of this function')
+      return
+    }
+    this.showMoment(found.time_ns)
+    this.goTo({ lane: found.lane, depth: found.depth, time: found.time_ns, begin: found.time_ns, end: found.time_ns, fn: found.function })
+  }
+
+  private async copy(text: string, what: string): Promise<void> {
+    await navigator.clipboard.writeText(text).then(() => announce(`${what} copied`), () => announce('copying is not allowed here'))
+  }
+
+  private async copyPicture(): Promise<void> {
+    const { canvas, overlay } = this.timeline
+    const picture = document.createElement('canvas')
+    picture.width = canvas.width
+    picture.height = canvas.height
+    const context = picture.getContext('2d')
+    context?.drawImage(canvas, 0, 0)
+    context?.drawImage(overlay, 0, 0)
+    picture.toBlob((blob) => {
+      if (!blob) return
+      const link = document.createElement('a')
+      link.href = URL.createObjectURL(blob)
+      link.download = `${this.session.opened.name}.png`
+      link.click()
+      URL.revokeObjectURL(link.href)
+    })
+  }
+
+  private openLanes(): void {
+    const { session } = this
+    this.commands.openPalette(session.states.slice(0, 20000).map((state) => ({
+      name: `${laneName(session.info.lanes[state.lane]!)}${session.info.processes.length > 1 ? `  (pid ${session.info.processes[session.info.lanes[state.lane]!.process]?.pid ?? '?'})` : ''}`,
+      keys: [], group: '', run: () => this.timeline.reveal(state.lane, 0),
+    })), 'Lanes')
+  }
+
+  private foldAll(fold: 'all' | 'thin'): void {
+    for (const state of this.session.states) {
+      state.fold = fold
+      if (fold === 'all') state.isHidden = false
+    }
+    this.session.arrange()
+  }
+
+  private commandList(): Command[] {
+    const { session } = this
+    const seconds = (ns: number) => `${Math.round(ns)}ns`
+    const make = (group: string, name: string, keys: string[], run: () => void, isHeld = false): Command => ({ group, name, keys, run, isHeld })
+    return [
+      make('Move', 'Zoom in', ['KeyW', 'Equal'], () => this.zoom(0.6), true),
+      make('Move', 'Zoom out', ['KeyS', 'Minus'], () => this.zoom(1 / 0.6), true),
+      make('Move', 'Move left', ['KeyA', 'ArrowLeft'], () => this.pan(-0.15), true),
+      make('Move', 'Move right', ['KeyD', 'ArrowRight'], () => this.pan(0.15), true),
+      make('Move', 'Scroll up', ['PageUp'], () => this.pointer.scroll(-300), true),
+      make('Move', 'Scroll down', ['PageDown'], () => this.pointer.scroll(300), true),
+      make('Move', 'Whole recording', ['Digit0'], () => session.show(session.whole, true)),
+      make('Move', 'Zoom to the chosen call', ['KeyF'], () => this.focusChosen()),
+      make('Move', 'Zoom to the selected area', ['KeyZ'], () => session.area && session.show(session.area, true)),
+      make('Calls', 'To the caller', ['ArrowUp'], () => this.moveDepth(-1), true),
+      make('Calls', 'To the call inside', ['ArrowDown'], () => this.moveDepth(1), true),
+      make('Calls', 'Next call of this function', ['Period'], () => void this.sibling(false), true),
+      make('Calls', 'Previous call of this function', ['Comma'], () => void this.sibling(true), true),
+      make('Calls', 'Select the time of the chosen call', ['KeyR'], () => session.chosen && session.chooseArea({ from: session.chosen.begin, to: session.chosen.end, lanes: [session.chosen.lane] })),
+      make('Calls', 'Clear the choice and the area', ['Escape'], () => {
+        session.choose(null)
+        session.chooseArea(null)
+      }),
+      make('Marks', 'Mark (or unmark) this moment', ['KeyM'], () => this.mark()),
+      make('Marks', 'Next mark', ['BracketRight'], () => this.toMark(1)),
+      make('Marks', 'Previous mark', ['BracketLeft'], () => this.toMark(-1)),
+      make('Film', 'Play or pause', ['Space'], () => this.film.toggle()),
+      make('Film', 'Next event', ['Shift+ArrowRight'], () => void this.film.step(false, false), true),
+      make('Film', 'Previous event', ['Shift+ArrowLeft'], () => void this.film.step(true, false), true),
+      make('Film', 'Remove the playhead', [], () => session.setPlayhead(null)),
+      make('Find', 'Search', ['Slash', 'Ctrl+KeyF'], () => {
+        this.searchBox.focus()
+        this.searchBox.select()
+      }),
+      make('Find', 'Next found', ['KeyN'], () => void this.nextFound(false)),
+      make('Find', 'Previous found', ['Shift+KeyN'], () => void this.nextFound(true)),
+      make('Find', 'Find a lane', ['Ctrl+KeyP'], () => this.openLanes()),
+      make('Show', 'The chosen call', ['Digit1'], () => session.setTab('call')),
+      make('Show', 'Functions', ['Digit2'], () => session.setTab('functions')),
+      make('Show', 'Flame graph', ['Digit3'], () => session.setTab('flame')),
+      make('Show', 'Film', ['Digit4'], () => session.setTab('film')),
+      make('Show', 'Fold all lanes', [], () => this.foldAll('thin')),
+      make('Show', 'Unfold and show all lanes', [], () => this.foldAll('all')),
+      make('Show', 'Light or dark', ['KeyT'], () => this.switchTheme()),
+      make('Page', 'Commands', ['Shift+Period', 'Ctrl+Shift+KeyP'], () => this.commands.openPalette()),
+      make('Page', 'Keys', ['Shift+Slash'], () => this.commands.openHelp()),
+      make('Copy', 'Copy the address of this view', [], () => {
+        history.replaceState(null, '', '#' + writePlace(this.place()))
+        void this.copy(location.href, 'address')
+      }),
+      make('Copy', 'Copy a command line that reports this window', [], () => {
+        const { from, to } = session.area ?? session.span
+        void this.copy(`marey report ${session.opened.name} --from ${seconds(Math.max(from, 0))} --to ${seconds(to)}`, 'command')
+      }),
+      make('Copy', 'Save the time line as a picture', [], () => void this.copyPicture()),
+    ]
+  }
+}

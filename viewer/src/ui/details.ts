@@ -1,0 +1,242 @@
+/** The chosen call: when, how long, how it ended, who called it, what it called. */
+import { Dropped } from '../data/client'
+import type { Call, Value } from '../data/protocol'
+import { formatBytes, formatCount, formatDuration, formatMoment } from '../base/units'
+import { functionFull, functionLabel, functionPlace, laneName, shortPath } from '../model/trace'
+import { framed } from '../model/window'
+import { announce, make, replace } from './dom'
+import { histogramView } from './histogram'
+import type { Chosen, Session } from './session'
+import type { SourceView } from './source'
+
+const ENDINGS: Record<string, string> = {
+  returned: 'returned',
+  raised: 'raised',
+  cut: 'cut short: its end was not seen',
+  open: 'still open when the recording ended',
+  suspended: 'suspended (it goes on later)',
+}
+
+export class Details {
+  private call: Call | null = null
+  private of: Chosen | null = null
+
+  constructor(
+    private readonly box: HTMLElement, private readonly aside: HTMLElement,
+    private readonly session: Session, private readonly source: SourceView,
+    private readonly goTo: (chosen: Chosen) => void,
+  ) {
+    session.on('chosen', () => void this.load())
+    session.on('data', () => {
+      if (!this.call) void this.load()
+    })
+    this.render()
+  }
+
+  private async load(): Promise<void> {
+    const { session } = this
+    const chosen = session.chosen
+    this.of = chosen
+    this.call = null
+    this.render()
+    if (!chosen) {
+      replace(this.aside)
+      void this.source.show(null)
+      return
+    }
+    void this.source.show(chosen.fn)
+    if (!session.hasData) return
+    try {
+      const call = await session.client.ask(
+        'call', [chosen.lane, chosen.depth, Math.floor(chosen.time), Math.ceil(chosen.end)],
+        { key: 'call' })
+      if (this.of !== chosen) return
+      this.call = call
+      if (call) {
+        if (call.begin_ns >= 0) chosen.begin = call.begin_ns
+        if (call.end_ns !== undefined) chosen.end = call.end_ns
+        chosen.fn = call.function
+        session.tell('hover')
+        announce(`${functionFull(session.info, call.function)}, ${formatDuration(chosen.end - chosen.begin)}`)
+      }
+      this.render()
+      void this.loadSiblings(chosen)
+    } catch (error) {
+      if (!(error instanceof Dropped) && this.of === chosen) this.note(String(error))
+    }
+  }
+
+  private note(text: string): void {
+    this.box.append(make('p', { class: 'quiet' }, text))
+  }
+
+  /** All calls of this function in the trace, beside the one that is chosen. */
+  private async loadSiblings(chosen: Chosen): Promise<void> {
+    const { session } = this
+    try {
+      const calls = await session.client.ask(
+        'calls', [chosen.fn, { from: -1, to: -1, lanes: null }, 40], { key: 'calls' })
+      if (this.of !== chosen) return
+      replace(this.aside, make('h3', {}, `All calls: ${formatCount(calls.count)}`),
+        histogramView(calls.histogram, chosen.end - chosen.begin),
+        make('h3', {}, 'Slowest'),
+        slowestTable(session, chosen.fn, calls.slowest, this.goTo))
+    } catch (error) {
+      if (!(error instanceof Dropped)) replace(this.aside, make('p', { class: 'quiet' }, String(error)))
+    }
+  }
+
+  private render(): void {
+    const { session } = this
+    const chosen = session.chosen
+    if (!chosen) {
+      replace(this.box, make('div', { class: 'welcome' },
+        make('h2', {}, 'Click a call to see all about it'),
+        make('p', {}, 'Scroll with Ctrl to zoom, drag to select a stretch of time, ',
+          make('kbd', {}, 'W'), make('kbd', {}, 'A'), make('kbd', {}, 'S'), make('kbd', {}, 'D'),
+          ' to move, ', make('kbd', {}, '/'), ' to search, ', make('kbd', {}, 'Space'), ' to play, ',
+          make('kbd', {}, '?'), ' for all keys.'),
+        overview(session)))
+      return
+    }
+    const { info } = session
+    const call = this.call
+    const fn = call?.function ?? chosen.fn
+    const colour = session.drawing.colour(fn, session.dark)
+    const swatch = make('span', { class: 'swatch' })
+    swatch.style.background = colour
+    replace(this.box,
+      make('h2', { class: 'call-title' }, swatch, functionLabel(info, fn)),
+      make('div', { class: 'place', title: functionPlace(info, fn) }, functionPlace(info, fn)),
+      this.facts(chosen, call),
+      call && call.arguments > 0 ? this.values(chosen.lane, call.arguments, 'Arguments') : null,
+      call && (call.result ?? 0) > 0 ? this.values(chosen.lane, call.result!, 'Returned') : null,
+      call ? this.parents(chosen, call) : make('p', { class: 'quiet' }, session.hasData ? 'Reading…' : 'The recording is still being loaded…'),
+      call ? this.children(call) : null)
+  }
+
+  private facts(chosen: Chosen, call: Call | null): HTMLElement {
+    const { info } = this.session
+    const lane = info.lanes[chosen.lane]
+    const list = make('dl', { class: 'facts' })
+    const put = (name: string, value: string, title = '') =>
+      list.append(make('dt', {}, name), make('dd', { title }, value))
+    const duration = chosen.end - chosen.begin
+    put('Duration', (call ? '' : '≈ ') + formatDuration(duration), `${formatCount(duration)} ns`)
+    if (call?.self_ns !== undefined && call.self_ns >= 0) {
+      const share = duration > 0 ? ` (${((100 * call.self_ns) / duration).toFixed(0)} %)` : ''
+      put('Self', formatDuration(call.self_ns) + share, `${formatCount(call.self_ns)} ns`)
+      const cost = ((call.descendants ?? 0) * info.cost_python_ps) / 1000
+      if (cost > duration * 0.01) put('Of it tracing', `≈ ${formatDuration(cost)}`)
+    }
+    if (call?.running_ns !== undefined && call.running_ns > 0 && call.running_ns !== duration)
+      put('All running parts', formatDuration(call.running_ns))
+    put('Start', formatMoment(chosen.begin, Math.max(duration / 100, 1)), `${formatCount(chosen.begin)} ns`)
+    if (call?.ending) {
+      const exception = call.exception ?? -1
+      const type = exception >= 0 ? this.session.string(exception) : ''
+      put('Ended', (ENDINGS[call.ending] ?? call.ending) + (type ? ` ${type}` : ''))
+    }
+    if (call && call.line > 0) put('Called from line', String(call.line))
+    if (lane) put('Lane', laneName(lane))
+    return list
+  }
+
+  private values(lane: number, blob: number, title: string): HTMLElement {
+    const list = make('dl', { class: 'facts values' })
+    const section = make('section', {}, make('h3', {}, title), list)
+    this.session.client.ask('values', [lane, blob]).then(
+      (values) => {
+        for (const value of values)
+          list.append(make('dt', {}, value.name || '·'), make('dd', {}, make('code', {}, valueText(value))))
+      },
+      () => section.remove())
+    return section
+  }
+
+  private parents(chosen: Chosen, call: Call): HTMLElement {
+    const { session } = this
+    const list = make('ol', { class: 'stack', 'aria-label': 'callers, outermost first' })
+    call.parents.forEach((frame) => {
+      const go = () => this.goTo({ lane: chosen.lane, depth: frame.depth, time: chosen.time, begin: frame.begin_ns, end: chosen.end, fn: frame.function })
+      list.append(make('li', {}, functionButton(session, frame.function, go)))
+    })
+    return make('section', {},
+      make('h3', {}, call.parents.length ? `Called by (${call.parents.length} deep)` : 'Called by nobody here'),
+      call.parents.length ? list : null)
+  }
+
+  private children(call: Call): HTMLElement | null {
+    if (call.children.length === 0) return null
+    const { session } = this
+    const total = Math.max(...call.children.map((child) => child[2]), 1)
+    const body = make('tbody')
+    for (const [fn, calls, time] of call.children.slice(0, 30)) {
+      const bar = make('span', { class: 'bar' })
+      bar.style.width = `${(100 * time) / total}%`
+      body.append(make('tr', {},
+        make('td', {}, functionButton(session, fn, () => session.chooseFunction(fn))),
+        make('td', { class: 'number' }, formatCount(calls)),
+        make('td', { class: 'number with-bar' }, bar, formatDuration(time))))
+    }
+    return make('section', {}, make('h3', {}, call.whole ? 'It called' : 'It called (the part that was read)'),
+      make('table', { class: 'table' },
+        make('thead', {}, make('tr', {}, make('th', {}, 'Function'), make('th', { class: 'number' }, 'Calls'), make('th', { class: 'number' }, 'Time'))),
+        body))
+  }
+}
+
+function valueText(value: Value): string {
+  if (value.integer !== undefined) return String(value.integer)
+  if (value.number !== undefined) return String(value.number)
+  return value.tag === 6 ? JSON.stringify(value.text ?? '') : (value.text ?? '')
+}
+
+export function functionButton(session: Session, fn: number, go: () => void): HTMLElement {
+  const swatch = make('span', { class: 'swatch' })
+  swatch.style.background = session.drawing.colour(fn, session.dark)
+  const place = functionPlace(session.info, fn)
+  return make('button', { class: 'link', type: 'button', title: `${functionFull(session.info, fn)}\n${place}`, onclick: go },
+    swatch, functionLabel(session.info, fn), make('span', { class: 'where' }, place ? shortPath(place) : ''))
+}
+
+export function slowestTable(
+  session: Session, fn: number, slowest: readonly (readonly number[])[], goTo: (chosen: Chosen) => void,
+): HTMLElement {
+  const body = make('tbody')
+  for (const [begin, duration, lane, depth, ending] of slowest as [number, number, number, number, number][]) {
+    const go = () => {
+      const chosen = { lane, depth, time: begin + Math.floor(duration / 2), begin, end: begin + duration, fn }
+      chosen.time = begin
+      session.show(framed({ from: begin, to: begin + duration }, 0.5), true)
+      goTo(chosen)
+    }
+    body.append(make('tr', {},
+      make('td', { class: 'number' }, make('button', { class: 'link', type: 'button', onclick: go }, formatDuration(duration))),
+      make('td', { class: 'number' }, formatMoment(begin, Math.max(duration, 1))),
+      make('td', {}, laneName(session.info.lanes[lane] ?? session.info.lanes[0]!)),
+      make('td', { class: 'ending' }, ending === 1 ? 'raised' : ending === 3 ? 'open' : '')))
+  }
+  return make('table', { class: 'table slowest' },
+    make('thead', {}, make('tr', {}, make('th', { class: 'number' }, 'Duration'), make('th', { class: 'number' }, 'Start'), make('th', {}, 'Lane'), make('th', {}, ''))), body)
+}
+
+function overview(session: Session): HTMLElement {
+  const { info } = session
+  const list = make('dl', { class: 'facts' })
+  const put = (name: string, value: string) => list.append(make('dt', {}, name), make('dd', {}, value))
+  const main = info.processes[0]
+  if (main) {
+    put('Program', main.arguments.length ? main.arguments.join(' ').slice(0, 300) : main.program)
+    put('Python', main.version.split('\n')[0] ?? '')
+    put('Directory', main.directory)
+  }
+  put('Recorded', new Date(info.start_realtime_ns / 1e6).toLocaleString())
+  put('Host', info.host)
+  put('Duration', formatDuration(info.duration_ns))
+  put('Events', formatCount(info.events) + (info.lost ? `, ${formatCount(info.lost)} lost` : ', none lost'))
+  put('Lanes', `${formatCount(info.lanes.length)} in ${formatCount(info.processes.length)} ${info.processes.length === 1 ? 'process' : 'processes'}`)
+  put('Size', formatBytes(info.size_bytes))
+  if (info.damaged) put('Damaged', `${formatCount(info.damaged)} chunks could not be read and were left out`)
+  return list
+}

@@ -1,0 +1,167 @@
+/** Playing the recording: a playhead, the live stack, the source beside it. */
+import { formatDuration, formatMoment } from '../base/units'
+import { Dropped } from '../data/client'
+import type { Frame } from '../data/protocol'
+import { functionLabel, laneName } from '../model/trace'
+import { make, replace } from './dom'
+import { functionButton } from './details'
+import type { Chosen, Session } from './session'
+import type { SourceView } from './source'
+
+/** Seconds of film for the window that is shown, at speed 1. */
+const WINDOW_SECONDS = 12
+const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4, 8]
+
+export class Film {
+  private isPlaying = false
+  private last = 0
+  private speed = 1
+  private asked = -1
+  private stack: Frame[] = []
+  private readonly list = make('ol', { class: 'stack live', 'aria-label': 'open calls, outermost first' })
+  private readonly clock = make('output', { class: 'clock' })
+  private readonly toggleButton = make('button', { type: 'button', class: 'button play', title: 'play or pause (Space)', onclick: () => this.toggle() }, '▶ Play')
+  private readonly lanes = make('select', { 'aria-label': 'lane', onchange: () => this.setLane(Number(this.lanes.value)) })
+
+  constructor(
+    box: HTMLElement, private readonly session: Session, private readonly source: SourceView,
+    private readonly goTo: (chosen: Chosen) => void,
+  ) {
+    const step = (text: string, title: string, back: boolean, begins: boolean) =>
+      make('button', { type: 'button', class: 'button', title, onclick: () => void this.step(back, begins) }, text)
+    const speeds = make('select', { 'aria-label': 'speed' }, ...SPEEDS.map((s) => make('option', { value: s, selected: s === 1 }, `${s} ×`)))
+    speeds.addEventListener('change', () => (this.speed = Number(speeds.value)))
+    replace(box,
+      make('div', { class: 'tools' },
+        step('⏮ call', 'previous call', true, true), step('◂ event', 'previous event (,)', true, false),
+        this.toggleButton,
+        step('event ▸', 'next event (.)', false, false), step('call ⏭', 'next call', false, true),
+        make('label', {}, 'Speed ', speeds), make('label', {}, 'Lane ', this.lanes), this.clock),
+      make('div', { class: 'film-stack' }, this.list))
+    session.on('playhead', () => this.changed())
+    session.on('tab', () => this.changed())
+    session.on('layout', () => this.fillLanes())
+    session.on('data', () => this.changed())
+    session.on('chosen', () => {
+      if (session.chosen && session.tab === 'film') this.session.setPlayhead(session.chosen.time)
+      this.lanes.value = String(session.playLane)
+    })
+    this.fillLanes()
+  }
+
+  private fillLanes(): void {
+    const { session } = this
+    if (this.lanes.options.length === Math.min(session.states.length, 500)) return
+    replace(this.lanes, ...session.states.slice(0, 500).map((state) =>
+      make('option', { value: state.lane, selected: state.lane === session.playLane }, laneName(session.info.lanes[state.lane]!))))
+    if (session.states[0] && !session.states.some((s) => s.lane === session.playLane))
+      session.playLane = session.states[0].lane
+    this.lanes.value = String(session.playLane)
+  }
+
+  private setLane(lane: number): void {
+    this.session.playLane = lane
+    this.asked = -1
+    this.changed()
+  }
+
+  toggle(): void {
+    if (this.isPlaying) this.pause()
+    else this.play()
+  }
+
+  play(): void {
+    const { session } = this
+    const { span } = session
+    if (session.playhead === null || session.playhead < span.from || session.playhead >= span.to)
+      session.setPlayhead(Math.max(session.chosen?.begin ?? span.from, span.from))
+    this.isPlaying = true
+    this.toggleButton.textContent = '❚❚ Pause'
+    this.last = performance.now()
+    session.setTab('film')
+    requestAnimationFrame((now) => this.tick(now))
+  }
+
+  pause(): void {
+    this.isPlaying = false
+    this.toggleButton.textContent = '▶ Play'
+  }
+
+  private tick(now: number): void {
+    if (!this.isPlaying) return
+    const { session } = this
+    const length = session.span.to - session.span.from
+    const by = (Math.min(now - this.last, 100) / 1000 / WINDOW_SECONDS) * length * this.speed
+    this.last = now
+    const time = (session.playhead ?? session.span.from) + by
+    if (time >= session.whole.to) {
+      session.setPlayhead(session.whole.to)
+      this.pause()
+      return
+    }
+    if (time > session.span.to - length * 0.15) // the film moves under the playhead
+      session.show({ from: session.span.from + by, to: session.span.to + by })
+    session.setPlayhead(time)
+    requestAnimationFrame((next) => this.tick(next))
+  }
+
+  async step(back: boolean, begins: boolean): Promise<void> {
+    const { session } = this
+    this.pause()
+    session.setTab('film')
+    const from = session.playhead ?? session.chosen?.begin ?? session.span.from
+    try {
+      const found = await session.client.ask('event', [session.playLane, Math.floor(from), back, begins, null], { key: 'event' })
+      if (!found) return
+      const { span } = session
+      if (found.time_ns < span.from || found.time_ns > span.to) {
+        const half = (span.to - span.from) / 2
+        session.show({ from: found.time_ns - half, to: found.time_ns + half }, true)
+      }
+      session.setPlayhead(found.time_ns)
+    } catch (error) {
+      if (!(error instanceof Dropped)) this.clock.textContent = String(error)
+    }
+  }
+
+  private changed(): void {
+    const { session } = this
+    const time = session.playhead
+    this.clock.textContent = time === null ? '' : formatMoment(time, Math.max((session.span.to - session.span.from) / 2000, 1))
+    if (time === null || session.tab !== 'film' || !session.hasData || time === this.asked) return
+    this.asked = time
+    session.client.ask('stack', [session.playLane, Math.floor(time)], { key: 'stack' }).then(
+      (stack) => this.render(stack, time), () => undefined)
+  }
+
+  private render(stack: Frame[], time: number): void {
+    const { session } = this
+    this.stack = stack
+    const rows = this.stack.slice(-60).map((frame, i, shown) => {
+      const go = () => this.goTo({ lane: session.playLane, depth: frame.depth, time, begin: frame.begin_ns, end: time, fn: frame.function })
+      const since = frame.begin_ns >= 0 ? formatDuration(Math.max(time - frame.begin_ns, 0)) : ''
+      return make('li', { class: i === shown.length - 1 ? 'innermost' : '' },
+        functionButton(session, frame.function, go), make('span', { class: 'since' }, since))
+    })
+    replace(this.list, ...(rows.length ? rows : [make('li', { class: 'quiet' }, 'nothing is open here')]))
+    this.list.lastElementChild?.scrollIntoView({ block: 'nearest' })
+    const inner = this.innermostWithSource()
+    if (inner) void this.source.show(inner.fn, inner.line > 0 ? [inner.line] : [])
+  }
+
+  /** The innermost call whose text is known, and the line it stands at, where known. */
+  private innermostWithSource(): { fn: number; line: number } | null {
+    const { session } = this
+    for (let i = this.stack.length - 1; i >= 0; i--) {
+      const frame = this.stack[i]!
+      if (session.info.functions.file[frame.function])
+        return { fn: frame.function, line: this.stack[i + 1]?.line ?? 0 }
+    }
+    return null
+  }
+
+  describe(): string {
+    const inner = this.stack[this.stack.length - 1]
+    return inner ? functionLabel(this.session.info, inner.function) : ''
+  }
+}

@@ -1,0 +1,211 @@
+/** All that the parts of the page share: the trace, the window, what is chosen. */
+import type { Client } from '../data/client'
+import type { Drawing } from '../data/drawing'
+import type { Opened } from '../data/place'
+import { layout, laneStates, type LaneState, type Series, type Strip } from '../model/lanes'
+import { findFunctions } from '../model/search'
+import type { TraceInfo } from '../model/trace'
+import { bounded, type Span } from '../model/window'
+
+export interface Chosen {
+  lane: number
+  depth: number
+  time: number // a moment inside it
+  begin: number // as drawn; exact once the details are there
+  end: number
+  fn: number
+}
+
+export interface Area extends Span {
+  lanes: number[] | null
+}
+
+/** What changed, for the parts that listen. */
+export type Topic =
+  | 'window' | 'layout' | 'chosen' | 'area' | 'search' | 'marks' | 'playhead' | 'theme'
+  | 'tab' | 'data' | 'hover' | 'function'
+
+export class Session {
+  info: TraceInfo
+  states: LaneState[] = []
+  series: Series[] = []
+  strips: Strip[] = []
+  height = 0
+  whole: Span = { from: 0, to: 1 }
+  span: Span = { from: 0, to: 1 }
+  target: Span | null = null // of an animation
+  scrollTop = 0
+  chosen: Chosen | null = null
+  fn: number | null = null // the function the tables speak of
+  area: Area | null = null
+  query = ''
+  found: Uint8Array
+  foundCount = 0
+  foldLibrary = false
+  marks: number[] = []
+  playhead: number | null = null
+  playLane = 0
+  tab = 'call'
+  dark = false
+  hasData = false // the worker has the trace
+  sources = new Map<string, string | null>()
+  private readonly strings = new Map<number, string>()
+  private readonly wanted = new Set<number>()
+  private readonly listeners = new Map<Topic, (() => void)[]>()
+
+  constructor(
+    public opened: Opened,
+    info: TraceInfo,
+    public readonly drawing: Drawing,
+    public client: Client,
+  ) {
+    this.info = info
+    this.found = new Uint8Array(info.functions.name.length)
+    this.takeIndex()
+    this.span = this.whole
+  }
+
+  on(topics: Topic | Topic[], listener: () => void): void {
+    for (const topic of Array.isArray(topics) ? topics : [topics]) {
+      const list = this.listeners.get(topic) ?? []
+      list.push(listener)
+      this.listeners.set(topic, list)
+    }
+  }
+
+  tell(...topics: Topic[]): void {
+    for (const topic of topics) for (const listener of this.listeners.get(topic) ?? []) listener()
+  }
+
+  /** After a new index: lanes and the whole window, what the user folded kept. */
+  takeIndex(): void {
+    const before = new Map(this.states.map((state) => [state.lane, state]))
+    const end = Math.max(this.drawing.end(), this.info.duration_ns, 1)
+    this.whole = { from: Math.min(this.drawing.begin(), 0), to: end }
+    this.series = this.drawing.series()
+    this.states = laneStates(this.info, (lane) => this.drawing.rows(lane))
+    for (const state of this.states) {
+      const old = before.get(state.lane)
+      if (old) Object.assign(state, { fold: old.fold, isHidden: old.isHidden, isPinned: old.isPinned })
+    }
+    this.arrange()
+  }
+
+  arrange(): void {
+    this.strips = layout(this.info, this.states, this.series)
+    const last = this.strips[this.strips.length - 1]
+    this.height = last ? last.top + last.height : 0
+    this.tell('layout')
+  }
+
+  /** Shows a window: at once, or gliding there. */
+  show(span: Span, glide = false): void {
+    const goal = bounded(span, this.whole)
+    const still = matchMedia('(prefers-reduced-motion: reduce)').matches
+    if (glide && !still) {
+      this.target = goal
+    } else {
+      this.target = null
+      this.span = goal
+    }
+    this.tell('window')
+  }
+
+  choose(chosen: Chosen | null): void {
+    this.chosen = chosen
+    if (chosen) {
+      this.fn = chosen.fn
+      this.playLane = chosen.lane
+      if (this.tab !== 'film') this.setTab('call')
+    }
+    this.tell('chosen', 'function')
+  }
+
+  chooseFunction(fn: number | null): void {
+    this.fn = fn
+    this.tell('function')
+  }
+
+  chooseArea(area: Area | null): void {
+    this.area = area
+    if (area && this.tab === 'call') this.setTab('functions')
+    this.tell('area')
+  }
+
+  search(query: string): void {
+    this.query = query
+    this.found = findFunctions(this.info, query)
+    this.foundCount = this.found.reduce((sum, one) => sum + one, 0)
+    this.drawing.setStates(this.functionStates())
+    this.tell('search')
+  }
+
+  /** How functions are drawn: what was found stands out, the rest is dim. */
+  functionStates(): Uint8Array {
+    const states = new Uint8Array(this.found.length)
+    if (this.query.trim() !== '')
+      for (let i = 0; i < states.length; i++) states[i] = this.found[i] ? 1 : 2
+    return states
+  }
+
+  setTab(tab: string): void {
+    if (this.tab === tab) return
+    this.tab = tab
+    this.tell('tab')
+  }
+
+  setPlayhead(time: number | null): void {
+    this.playhead = time
+    this.tell('playhead')
+  }
+
+  /** A string that events name; empty until the worker told it. */
+  string(index: number): string {
+    const known = this.strings.get(index)
+    if (known !== undefined) return known
+    if (this.hasData && !this.wanted.has(index) && index >= 0) {
+      this.wanted.add(index)
+      queueMicrotask(() => this.fetchStrings())
+    }
+    return ''
+  }
+
+  private fetchStrings(): void {
+    const indices = [...this.wanted].filter((index) => !this.strings.has(index)).slice(0, 500)
+    if (indices.length === 0) return
+    for (const index of indices) this.strings.set(index, '')
+    this.client.ask('strings', [indices]).then((texts) => {
+      indices.forEach((index, i) => this.strings.set(index, texts[i] ?? ''))
+      this.tell('layout')
+    }, () => undefined)
+  }
+
+  /** Source text of a function's file; null: not stored; undefined: not known yet. */
+  source(fn: number): string | null | undefined {
+    const file = this.info.functions.file[fn] ?? ''
+    if (!file) return null
+    const known = this.sources.get(file)
+    if (known !== undefined) return known
+    const packed = this.opened.sources?.[file]
+    if (packed !== undefined) {
+      this.sources.set(file, packed)
+      return packed
+    }
+    return undefined
+  }
+
+  async fetchSource(fn: number): Promise<string | null> {
+    const known = this.source(fn)
+    if (known !== undefined) return known
+    const text = await this.client.ask('source', [fn])
+    this.sources.set(this.info.functions.file[fn] ?? '', text)
+    return text
+  }
+
+  laneTable(lanes: number[] | null): Uint8Array | null {
+    if (!lanes) return null
+    const table = new Uint8Array(this.info.lanes.length)
+    for (const lane of lanes) table[lane] = 1
+    return table
+  }
+}

@@ -1,0 +1,86 @@
+/** The ruler above the lanes: round moments, marks, the selected area. */
+import { formatDuration, formatMoment, niceStep } from '../base/units'
+import { toNanos, toPixels } from '../model/window'
+import { fitCanvas } from '../ui/dom'
+import type { Session } from '../ui/session'
+import type { Colours } from './colours'
+
+const LABEL_EVERY = 110
+
+export function drawRuler(canvas: HTMLCanvasElement, session: Session, colours: Colours): void {
+  const context = fitCanvas(canvas)
+  const width = canvas.clientWidth
+  const height = canvas.clientHeight
+  const { span } = session
+  const step = niceStep(((span.to - span.from) / width) * LABEL_EVERY)
+  context.clearRect(0, 0, width, height)
+  context.font = colours.font
+  context.textBaseline = 'middle'
+  if (session.area) {
+    const left = toPixels(span, width, session.area.from)
+    const right = toPixels(span, width, session.area.to)
+    context.fillStyle = colours.areaStrong
+    context.fillRect(left, 0, right - left, height)
+  }
+  const first = Math.ceil(toNanos(span, width, -60) / step)
+  for (let i = first; i * step < span.to; i++) {
+    const x = Math.round(toPixels(span, width, i * step)) + 0.5
+    context.strokeStyle = colours.line
+    context.beginPath()
+    context.moveTo(x, height - 8)
+    context.lineTo(x, height)
+    for (let k = 1; k < 5; k++) {
+      const minor = Math.round(toPixels(span, width, (i + k / 5) * step)) + 0.5
+      context.moveTo(minor, height - 4)
+      context.lineTo(minor, height)
+    }
+    context.stroke()
+    context.fillStyle = colours.muted
+    context.fillText(formatMoment(i * step, step), x + 4, height / 2 - 1)
+  }
+  drawMarks(context, session, colours, width, height)
+  if (session.area) drawDistance(context, session, colours, width, height)
+}
+
+function drawMarks(
+  context: CanvasRenderingContext2D, session: Session, colours: Colours, width: number,
+  height: number,
+): void {
+  const moments = session.marks.map((time, i) => ({ time, name: String(i + 1), colour: colours.mark }))
+  if (session.playhead !== null)
+    moments.push({ time: session.playhead, name: '▶', colour: colours.playhead })
+  for (const { time, name, colour } of moments) {
+    const x = toPixels(session.span, width, time)
+    if (x < -20 || x > width + 20) continue
+    context.fillStyle = colour
+    context.beginPath()
+    context.roundRect(x - 8, 1, 16, height - 8, 4)
+    context.moveTo(x - 4, height - 7)
+    context.lineTo(x + 4, height - 7)
+    context.lineTo(x, height)
+    context.fill()
+    context.fillStyle = colours.onAccent
+    context.textAlign = 'center'
+    context.fillText(name, x, height / 2 - 3)
+    context.textAlign = 'left'
+  }
+}
+
+function drawDistance(
+  context: CanvasRenderingContext2D, session: Session, colours: Colours, width: number,
+  height: number,
+): void {
+  const area = session.area!
+  const left = Math.max(toPixels(session.span, width, area.from), 0)
+  const right = Math.min(toPixels(session.span, width, area.to), width)
+  const text = formatDuration(area.to - area.from)
+  const size = context.measureText(text).width
+  if (right - left < size + 16) return
+  const middle = (left + right) / 2
+  context.fillStyle = colours.accent
+  context.beginPath()
+  context.roundRect(middle - size / 2 - 7, 3, size + 14, height - 8, 6)
+  context.fill()
+  context.fillStyle = colours.onAccent
+  context.fillText(text, middle - size / 2, height / 2 - 1)
+}
