@@ -401,8 +401,9 @@ def _try_to_write(path: str) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         os.unlink(path)
     except OSError as error:
+        reason = error.strerror
         raise UsageError(
-            f"{folder}: the trace cannot be written here ({error.strerror}); use -o FILE"
+            f"{folder}: the trace cannot be written here ({reason}); use -o FILE"
         ) from None
 
 
