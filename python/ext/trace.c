@@ -201,6 +201,26 @@ trace_lanes(struct trace_object *self)
 }
 
 static PyObject *
+get_notes(struct trace_object *self, void *Py_UNUSED(closure))
+{
+    PyObject *notes = NULL;
+
+    if (trace_take(self) < 0)
+        return NULL;
+    uint32_t count = marey_trace_note_count(self->trace);
+    notes = PyTuple_New(count);
+    for (uint32_t i = 0; notes != NULL && i < count; i++) {
+        PyObject *note = text_to_python(marey_trace_note(self->trace, i));
+        if (note == NULL)
+            Py_CLEAR(notes);
+        else
+            PyTuple_SET_ITEM(notes, i, note);
+    }
+    trace_give(self);
+    return notes;
+}
+
+static PyObject *
 get_definitions(struct trace_object *self, void *closure)
 {
     PyObject *(*get)(struct trace_object *) =
@@ -376,6 +396,7 @@ get_path(struct trace_object *self, void *Py_UNUSED(closure))
 static PyGetSetDef trace_getset[] = {
     {"path", (getter)get_path, NULL, "the file, as given", NULL},
     {"closed", (getter)get_closed, NULL, "close() was called", NULL},
+    {"notes", (getter)get_notes, NULL, "what a person should know", NULL},
     {"functions", (getter)get_definitions, NULL, "all functions",
      (void *)&functions_getter},
     {"lanes", (getter)get_definitions, NULL, "all lanes", (void *)&lanes_getter},

@@ -168,6 +168,11 @@ class Trace:
         """All functions that were recorded."""
         return self._core.functions
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know about the recording."""
+        return self._core.notes
+
     def info(self, *, count: bool = True, tick: Tick | None = None) -> Info:
         """What the trace holds as a whole.
 

@@ -64,6 +64,7 @@ def _write_text(trace: Trace, info: Info) -> None:
                 "this file system cannot map files: a kill loses the last events",
             )
         )
+    rows += [("note", note) for note in trace.notes]
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         _common.write(f"{name:{width}}  {_common.safe(value)}\n")
@@ -185,6 +186,7 @@ def _as_json(trace: Trace, info: Info) -> dict[str, object]:
         "unmapped": info.is_unmapped,
         "cost_ns_per_event": info.cost_python_ns or None,
         "cost_ns_per_c_event": info.cost_c_ns or None,
+        "notes": list(trace.notes),
         "processes": [_process_json(process) for process in processes],
         "threads": [_lane_json(lane) for lane in trace.lanes],
     }
