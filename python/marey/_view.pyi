@@ -1,0 +1,7 @@
+"""What the page and the pictures are made of; in C."""
+
+def open(path: str) -> tuple[bytes, bytes]:  # noqa: A001
+    """The names (JSON) and the index of a trace."""
+
+def picture(path: str, width: int, is_dark: bool) -> bytes:
+    """The whole time line as a PNG."""
