@@ -16,6 +16,8 @@ COMPARISONS = (
     ("trace0 (no C)", "Marey, no C"),
     ("Marey", "floor, disabling"),
     ("Marey", "floor"),
+    ("VizTracer", "floor, disabling"),
+    ("cProfile", "floor, disabling"),
     ("VizTracer", "floor"),
     ("cProfile", "floor"),
 )
@@ -148,8 +150,8 @@ def ratios(section: Section, field: str) -> list[str]:
         return ["Nothing to compare."]
     rows = []
     for upper, lower in pairs:
-        # The worst is what speaks against the tool named second, or first on the floor.
-        worst = max if lower.startswith("floor") else min
+        # The worst is what speaks most against Marey, or leaves it the least room.
+        worst = max if upper == "Marey" else min
         values: list[float | None] = []
         for measurement in section.measurements:
             above = measurement.extra(upper, field)
