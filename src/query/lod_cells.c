@@ -133,6 +133,11 @@ put_cell(void *context, const struct lod_item *item)
     cell->end = to_units(sink->node, item->end_ns);
     cell->function = item->function;
     cell->flags = (uint16_t)item->flags;
+    /* A half whose other half was swallowed by a block: the border is not ours. */
+    if (item->begin_ns > sink->node->begin_ns)
+        cell->flags &= (uint16_t)~MAREY_LOD_CLIP_LEFT;
+    if (item->end_ns < sink->node->end_ns)
+        cell->flags &= (uint16_t)~MAREY_LOD_CLIP_RIGHT;
     cell->coverage = 255;
     cell->count = lod_count_code(item->count);
     if (item->flags & MAREY_LOD_DENSE && length > 0) {
