@@ -65,6 +65,8 @@ struct marey_lane {
     struct marey_call *last; /* the last entry the stack has room for */
     uint32_t event_count;    /* in this chunk */
     uint32_t shift;          /* of the clock */
+    void *owner;             /* the interpreter's state of this thread, while it is sure
+                              * to be that; else what stands for none, and limit NULL */
     uint64_t bound[MAREY_ACTIVATION_SLOTS]; /* keys the slots mean in this chunk */
     const struct marey_function *bound_function[MAREY_ACTIVATION_SLOTS];
     /* Cold from here on. */
@@ -162,12 +164,14 @@ struct marey_thread_facts {
     uint64_t native_id, python_id;
     bool is_main, is_earlier;
     const char *name; /* UTF-8, terminated; NULL: not known yet */
+    void *owner;      /* for lane.owner: valid as long as the thread lives */
 };
 /* Asked on the slow path: when a thread has its first event, and again now and then
  * until has_name. Fills in what it knows of the calling thread. */
 typedef void (*marey_facts_function)(struct marey_lane *lane,
                                      struct marey_thread_facts *out);
-void marey_lane_ask(marey_facts_function facts);
+/* `no_owner` stands in lane.owner until the facts hold one; such lanes go slowly. */
+void marey_lane_ask(marey_facts_function facts, void *no_owner);
 /* Called about once a second from the slow path of some thread. */
 void marey_recording_on_second(void (*tick)(void));
 
@@ -200,13 +204,13 @@ void marey_rehearsal_end(struct marey_lane *lane, const struct marey_rehearsal *
 /* ---- events, out of line ---- */
 
 void marey_enter_slow(struct marey_lane *lane, const struct marey_function *function,
-                      uintptr_t key, uint64_t now);
-void marey_leave_slow(struct marey_lane *lane, uintptr_t key, uint64_t now);
+                      uintptr_t key);
+void marey_leave_slow(struct marey_lane *lane, uintptr_t key);
 /* An exception ended the call; `exception` is a string id, 0 unknown. */
 void marey_unwind(struct marey_lane *lane, uintptr_t key, uint32_t exception);
-void marey_yield_slow(struct marey_lane *lane, uintptr_t key, uint64_t now);
+void marey_yield_slow(struct marey_lane *lane, uintptr_t key);
 void marey_resume_slow(struct marey_lane *lane, const struct marey_function *function,
-                       uintptr_t key, uint64_t now);
+                       uintptr_t key);
 /* The activation was resumed by throw(). */
 void marey_resume_thrown(struct marey_lane *lane, const struct marey_function *function,
                          uintptr_t key, uint32_t exception);
@@ -220,91 +224,83 @@ uint64_t marey_blob_put(struct marey_lane *lane, const uint8_t *body,
 
 /* ---- events, inline ---- */
 
-/* Deltas below this fit the fast path's token. */
-#define MAREY_DELTA_FAST (UINT64_C(1) << 26)
-
 MAREY_INLINE uint64_t
 marey_lane_now(const struct marey_lane *lane)
 {
     return marey_counter_read() >> lane->shift;
 }
 
-/* The token as it is written, first byte lowest, and its size. */
-MAREY_INLINE uint64_t
-marey_token(uint64_t delta, unsigned kind, unsigned *size_bytes)
+/* Stores an event of kind `kind` at time `now`: its token, then `tail`. One store of
+ * eight bytes, so a killed process leaves whole events. False, and nothing done, where
+ * there is no room or the token needs more than two bytes (some 12 us since the last
+ * event, when nobody is in a hurry). */
+MAREY_INLINE bool
+marey_put_event(struct marey_lane *lane, uint64_t now, unsigned kind, uint64_t tail,
+                unsigned tail_size)
 {
-    uint64_t value = delta << MAREY_TOKEN_BITS | kind;
+    uint64_t token = (now - lane->last_ticks) << MAREY_TOKEN_BITS | kind;
+    uint8_t *cursor = lane->cursor;
+    uint64_t bits;
 
-    if (MAREY_LIKELY(value < 0x80)) {
-        *size_bytes = 1;
-        return value;
+    if (MAREY_UNLIKELY(cursor > lane->limit))
+        return false;
+    if (MAREY_LIKELY(token < 0x80)) {
+        bits = token | tail << 8;
+        memcpy(cursor, &bits, sizeof(bits));
+        lane->cursor = cursor + tail_size + 1;
+    } else if (MAREY_LIKELY(token < 0x4000)) {
+        bits = (token + (token & ~UINT64_C(0x7f))) | 0x80 | tail << 16;
+        memcpy(cursor, &bits, sizeof(bits));
+        lane->cursor = cursor + tail_size + 2;
+    } else {
+        return false;
     }
-    if (MAREY_LIKELY(value < 0x4000)) {
-        *size_bytes = 2;
-        return (value & 0x7f) | (value >> 7) << 8 | 0x80;
-    }
-    if (value < 0x200000) {
-        *size_bytes = 3;
-        return (value & 0x7f) | (value >> 7 & 0x7f) << 8 | (value >> 14) << 16 | 0x8080;
-    }
-    *size_bytes = 4;
-    return (value & 0x7f) | (value >> 7 & 0x7f) << 8 | (value >> 14 & 0x7f) << 16 |
-           (value >> 21) << 24 | 0x808080;
-}
-
-/* One store: a killed process leaves whole events. */
-MAREY_INLINE void
-marey_put_event(struct marey_lane *lane, uint64_t bits, unsigned size_bytes,
-                uint64_t now)
-{
-    memcpy(lane->cursor, &bits, sizeof(bits));
-    lane->cursor += size_bytes;
     lane->last_ticks = now;
     lane->event_count++;
+    return true;
+}
+
+MAREY_INLINE void
+marey_push(struct marey_lane *lane, struct marey_call *call, uintptr_t key,
+           const struct marey_function *function, bool is_resumed, uint64_t now)
+{
+    call->key = key;
+    call->start_ticks = now;
+    call->function = function;
+    call->is_resumed = is_resumed;
+    lane->top = call;
 }
 
 /* A call of `function` begins; `key` tells it from all other open calls of the thread.
- * Only where the clock is a counter; else the slow form. */
-MAREY_INLINE void
+ * This and the three below return false where nothing was done and the slow form must
+ * be called; so that a hook can end with that call and needs no frame of its own. */
+MAREY_INLINE bool
 marey_enter(struct marey_lane *lane, const struct marey_function *function,
             uintptr_t key)
 {
     uint64_t now = marey_lane_now(lane);
-    uint64_t delta = now - lane->last_ticks;
     struct marey_call *call = lane->top + 1;
-    unsigned size;
 
-    if (MAREY_UNLIKELY(lane->cursor > lane->limit || delta >= MAREY_DELTA_FAST ||
-                       call > lane->last)) {
-        marey_enter_slow(lane, function, key, now);
-        return;
-    }
-    call->key = key;
-    call->start_ticks = now;
-    call->function = function;
-    call->is_resumed = false;
-    lane->top = call;
-    uint64_t bits = marey_token(delta, MAREY_TOKEN_ENTER, &size);
-    bits |= (uint64_t)function->code << (8 * size);
-    marey_put_event(lane, bits, size + function->code_size, now);
+    if (MAREY_UNLIKELY(call > lane->last) ||
+        MAREY_UNLIKELY(!marey_put_event(lane, now, MAREY_TOKEN_ENTER, function->code,
+                                        function->code_size)))
+        return false;
+    marey_push(lane, call, key, function, false, now);
+    return true;
 }
 
 /* The call `key` returned. */
-MAREY_INLINE void
+MAREY_INLINE bool
 marey_leave(struct marey_lane *lane, uintptr_t key)
 {
     uint64_t now = marey_lane_now(lane);
-    uint64_t delta = now - lane->last_ticks;
-    unsigned size;
+    struct marey_call *call = lane->top;
 
-    if (MAREY_UNLIKELY(lane->top->key != key || lane->cursor > lane->limit ||
-                       delta >= MAREY_DELTA_FAST)) {
-        marey_leave_slow(lane, key, now);
-        return;
-    }
-    lane->top--;
-    uint64_t bits = marey_token(delta, MAREY_TOKEN_LEAVE, &size);
-    marey_put_event(lane, bits, size, now);
+    if (MAREY_UNLIKELY(call->key != key) ||
+        MAREY_UNLIKELY(!marey_put_event(lane, now, MAREY_TOKEN_LEAVE, 0, 0)))
+        return false;
+    lane->top = call - 1;
+    return true;
 }
 
 /* Where an activation is bound: one of two neighbours, so that two busy generators that
@@ -319,49 +315,37 @@ marey_activation_slot(const struct marey_lane *lane, uintptr_t key)
 }
 
 /* The generator's or coroutine's call `key` is suspended. */
-MAREY_INLINE void
+MAREY_INLINE bool
 marey_yield(struct marey_lane *lane, uintptr_t key)
 {
     uint64_t now = marey_lane_now(lane);
-    uint64_t delta = now - lane->last_ticks;
-    unsigned slot = marey_activation_slot(lane, key), size;
+    struct marey_call *call = lane->top;
+    unsigned slot = marey_activation_slot(lane, key);
 
-    if (MAREY_UNLIKELY(lane->top->key != key || lane->bound[slot] != key ||
-                       lane->cursor > lane->limit || delta >= MAREY_DELTA_FAST)) {
-        marey_yield_slow(lane, key, now);
-        return;
-    }
-    lane->top--;
-    uint64_t bits = marey_token(delta, MAREY_TOKEN_EXTENDED, &size);
-    bits |= (uint64_t)(MAREY_OP_YIELD + slot) << (8 * size);
-    marey_put_event(lane, bits, size + 1, now);
+    if (MAREY_UNLIKELY(call->key != key || lane->bound[slot] != key) ||
+        MAREY_UNLIKELY(!marey_put_event(lane, now, MAREY_TOKEN_EXTENDED,
+                                        MAREY_OP_YIELD + slot, 1)))
+        return false;
+    lane->top = call - 1;
+    return true;
 }
 
 /* It runs again, perhaps on another thread than before. */
-MAREY_INLINE void
+MAREY_INLINE bool
 marey_resume(struct marey_lane *lane, const struct marey_function *function,
              uintptr_t key)
 {
     uint64_t now = marey_lane_now(lane);
-    uint64_t delta = now - lane->last_ticks;
-    unsigned slot = marey_activation_slot(lane, key), size;
     struct marey_call *call = lane->top + 1;
+    unsigned slot = marey_activation_slot(lane, key);
 
     if (MAREY_UNLIKELY(lane->bound[slot] != key ||
-                       lane->bound_function[slot] != function ||
-                       lane->cursor > lane->limit || delta >= MAREY_DELTA_FAST ||
-                       call > lane->last)) {
-        marey_resume_slow(lane, function, key, now);
-        return;
-    }
-    call->key = key;
-    call->start_ticks = now;
-    call->function = function;
-    call->is_resumed = true;
-    lane->top = call;
-    uint64_t bits = marey_token(delta, MAREY_TOKEN_EXTENDED, &size);
-    bits |= (uint64_t)(MAREY_OP_RESUME + slot) << (8 * size);
-    marey_put_event(lane, bits, size + 1, now);
+                       lane->bound_function[slot] != function || call > lane->last) ||
+        MAREY_UNLIKELY(!marey_put_event(lane, now, MAREY_TOKEN_EXTENDED,
+                                        MAREY_OP_RESUME + slot, 1)))
+        return false;
+    marey_push(lane, call, key, function, true, now);
+    return true;
 }
 
 #endif

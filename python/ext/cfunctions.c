@@ -11,55 +11,22 @@
 
 #include "tracer.h"
 
-struct entry {
-    _Atomic(const PyMethodDef *) key;
-    struct marey_function *function;
-};
-struct table {
-    uint32_t capacity; /* a power of two */
-    uint32_t count;
-    struct entry entries[];
-};
-
-static struct table *_Atomic table_now;
+struct cfunctions_table *_Atomic cfunctions_table;
 
 struct c_names {
     char *module, *name; /* owned */
     PyObject *keeper;    /* owned: keeps the definition alive; may be NULL */
 };
 
-static uint32_t
-hash_of(const PyMethodDef *key)
-{
-    return (uint32_t)(((uintptr_t)key >> 3) * UINT64_C(0x9E3779B97F4A7C15) >> 32);
-}
-
-static struct marey_function *
-find(const PyMethodDef *key)
-{
-    struct table *table = atomic_load_explicit(&table_now, memory_order_acquire);
-
-    if (table == NULL)
-        return NULL;
-    for (uint32_t at = hash_of(key);; at++) {
-        struct entry *entry = &table->entries[at & (table->capacity - 1)];
-        const PyMethodDef *found =
-            atomic_load_explicit(&entry->key, memory_order_acquire);
-        if (found == key)
-            return entry->function;
-        if (found == NULL)
-            return NULL;
-    }
-}
-
 static void
-insert(struct table *table, const PyMethodDef *key, struct marey_function *function)
+insert(struct cfunctions_table *table, const PyMethodDef *key,
+       struct marey_function *function)
 {
-    uint32_t at = hash_of(key);
+    uint32_t at = cfunctions_hash(key);
 
     while (atomic_load(&table->entries[at & (table->capacity - 1)].key) != NULL)
         at++;
-    struct entry *entry = &table->entries[at & (table->capacity - 1)];
+    struct cfunctions_entry *entry = &table->entries[at & (table->capacity - 1)];
     entry->function = function;
     atomic_store_explicit(&entry->key, key, memory_order_release);
     table->count++;
@@ -68,12 +35,13 @@ insert(struct table *table, const PyMethodDef *key, struct marey_function *funct
 static bool
 has_room(void)
 {
-    struct table *old = atomic_load(&table_now);
+    struct cfunctions_table *old = atomic_load(&cfunctions_table);
 
     if (old != NULL && (old->count + 1) * 2 <= old->capacity)
         return true;
     uint32_t capacity = old == NULL ? 512 : old->capacity * 2;
-    struct table *table = calloc(1, sizeof(*table) + capacity * sizeof(struct entry));
+    struct cfunctions_table *table =
+        calloc(1, sizeof(*table) + capacity * sizeof(struct cfunctions_entry));
     if (table == NULL)
         return false;
     table->capacity = capacity;
@@ -82,7 +50,7 @@ has_room(void)
             insert(table, atomic_load(&old->entries[i].key), old->entries[i].function);
     /* The old one is left as it is: a reader may be in it. Together they are no larger
      * than the new one. */
-    atomic_store_explicit(&table_now, table, memory_order_release);
+    atomic_store_explicit(&cfunctions_table, table, memory_order_release);
     return true;
 }
 
@@ -182,8 +150,9 @@ first_sight(PyObject *callable, const PyMethodDef *key)
     if (function != NULL) {
         function->is_skipped = strcmp(module, "marey._core") == 0 ||
                                codes_is_excluded(module, name, "", true);
+        tracer.has_skipped |= function->is_skipped;
         function->owner = names;
-        insert(atomic_load(&table_now), key, function);
+        insert(atomic_load(&cfunctions_table), key, function);
     }
     PyErr_Clear();
     pc_exception_give(saved);
@@ -193,16 +162,11 @@ first_sight(PyObject *callable, const PyMethodDef *key)
 struct marey_function *
 cfunctions_get(PyObject *callable)
 {
-    PyTypeObject *type = Py_TYPE(callable);
-    const PyMethodDef *key;
+    const PyMethodDef *key = cfunctions_key(callable);
 
-    if (type == &PyCFunction_Type || type == &PyCMethod_Type)
-        key = ((PyCFunctionObject *)callable)->m_ml;
-    else if (type == &PyMethodDescr_Type || type == &PyClassMethodDescr_Type)
-        key = ((PyMethodDescrObject *)callable)->d_method;
-    else
+    if (key == NULL)
         return NULL;
-    struct marey_function *function = find(key);
+    struct marey_function *function = cfunctions_find(key);
     return MAREY_LIKELY(function != NULL) ? function : first_sight(callable, key);
 }
 
@@ -212,9 +176,11 @@ refilter(struct marey_function *function, void *context)
     const struct c_names *names = function->owner;
 
     (void)context;
-    if (names != NULL && (function->flags & MAREY_FUNCTION_C) != 0)
+    if (names != NULL && (function->flags & MAREY_FUNCTION_C) != 0) {
         function->is_skipped = strcmp(names->module, "marey._core") == 0 ||
                                codes_is_excluded(names->module, names->name, "", true);
+        tracer.has_skipped |= function->is_skipped;
+    }
 }
 
 void

@@ -134,10 +134,12 @@ refilter(struct marey_function *function, void *context)
     const struct code_names *names = function->owner;
 
     (void)context;
-    if (names != NULL && (function->flags & MAREY_FUNCTION_C) == 0)
+    if (names != NULL && (function->flags & MAREY_FUNCTION_C) == 0) {
         function->is_skipped =
             is_own(names->file) ||
             codes_is_excluded(names->module, names->name, names->file, false);
+        tracer.has_skipped |= function->is_skipped;
+    }
 }
 
 /* ---- sources ---- */
@@ -191,6 +193,7 @@ store_source(const char *path)
 void
 codes_refilter(void)
 {
+    tracer.has_skipped = false;
     marey_each_function(refilter, NULL);
     for (size_t i = 0; i < source_count; i++)
         if (sources[i].path != NULL)
@@ -254,6 +257,7 @@ define(PyCodeObject *code, PyObject *module, PyObject *name, PyObject *file)
         code->co_firstlineno > 0 ? (uint32_t)code->co_firstlineno : 0, flags_of(code));
     if (function != NULL) {
         function->is_skipped = is_skipped;
+        tracer.has_skipped |= is_skipped;
         function->owner = names;
     }
     return function;

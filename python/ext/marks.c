@@ -237,7 +237,7 @@ span_enter(PyObject *self, PyObject *unused)
     struct marey_function *function = lane == NULL ? NULL : span_function(span->name);
     PyErr_Clear();
     if (function != NULL) {
-        marey_enter_slow(lane, function, (uintptr_t)self | SPAN_KEY, 0);
+        marey_enter_slow(lane, function, (uintptr_t)self | SPAN_KEY);
         if (span->names != NULL)
             marey_values(lane, MAREY_ROLE_ARGUMENTS,
                          put_values(lane, span->names,
@@ -255,7 +255,7 @@ span_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
         marey_unwind(marey_this_lane(), key,
                      cfunctions_type_name((PyTypeObject *)args[0]));
     else if (tracer.is_on)
-        marey_leave_slow(marey_this_lane(), key, 0);
+        marey_leave_slow(marey_this_lane(), key);
     Py_RETURN_NONE;
 }
 

@@ -152,7 +152,7 @@ start_hooks(bool waits_for_main)
     }
     codes_refilter();
     cfunctions_refilter();
-    marey_lane_ask(threads_facts);
+    marey_lane_ask(threads_facts, pc_no_thread_state());
     marey_recording_on_second(hooks_tick);
     if (!waits_for_main && threads_prepare() < 0)
         return -1;

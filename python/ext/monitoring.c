@@ -33,17 +33,66 @@ code_of(PyObject *const *args)
     return (PyCodeObject *)args[0];
 }
 
+/* Hooks come in pairs: the fast one does all that is common and ends, if it must, with a
+ * call of the slow one, so that it needs no stack frame. */
+static inline uintptr_t
+frame_of(const struct marey_lane *lane)
+{
+    return pc_current_frame(lane->owner);
+}
+
+/* The same where the lane may not know its thread's state yet. */
+static inline uintptr_t
+frame_slow(void)
+{
+    return pc_current_frame(pc_thread_state());
+}
+
+/* The function of the code, if it is known and recorded. */
+static inline struct marey_function *
+quick_function(PyObject *const *args)
+{
+    struct marey_function *function = pc_code_extra(code_of(args), tracer.extra_index);
+
+    return MAREY_LIKELY(function != NULL && !function->is_skipped) ? function : NULL;
+}
+
+static MAREY_NOINLINE PyObject *
+start_slow(PyObject *const *args)
+{
+    struct marey_function *function = codes_get(code_of(args));
+    struct marey_lane *lane = marey_this_lane();
+
+    if (function == NULL)
+        return PC_NONE;
+    if (function->is_skipped)
+        return tracer.disable;
+    marey_enter_slow(lane, function, frame_slow());
+    return PC_NONE;
+}
+
 static PyObject *
 on_start(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
-    struct marey_function *function = codes_get(code_of(args));
+    struct marey_function *function = quick_function(args);
+    struct marey_lane *lane = marey_this_lane();
 
     (void)self, (void)nargs, (void)names;
-    if (MAREY_UNLIKELY(function == NULL))
+    if (MAREY_LIKELY(function != NULL) &&
+        MAREY_LIKELY(marey_enter(lane, function, frame_of(lane))))
         return PC_NONE;
-    if (MAREY_UNLIKELY(function->is_skipped))
+    return start_slow(args);
+}
+
+static MAREY_NOINLINE PyObject *
+return_slow(PyObject *const *args)
+{
+    struct marey_function *function = codes_get(code_of(args));
+    struct marey_lane *lane = marey_this_lane();
+
+    if (function != NULL && function->is_skipped)
         return tracer.disable;
-    marey_enter(marey_this_lane(), function, pc_current_frame());
+    marey_leave_slow(lane, frame_slow());
     return PC_NONE;
 }
 
@@ -51,15 +100,22 @@ static PyObject *
 on_return(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
     struct marey_lane *lane = marey_this_lane();
-    uintptr_t frame = pc_current_frame();
 
     (void)self, (void)nargs, (void)names;
-    if (MAREY_UNLIKELY(lane->top->key != frame)) {
-        struct marey_function *function = codes_get(code_of(args));
-        if (function != NULL && function->is_skipped)
-            return tracer.disable;
-    }
-    marey_leave(lane, frame);
+    if (MAREY_LIKELY(marey_leave(lane, frame_of(lane))))
+        return PC_NONE;
+    return return_slow(args);
+}
+
+static MAREY_NOINLINE PyObject *
+yield_slow(PyObject *const *args)
+{
+    struct marey_function *function = codes_get(code_of(args));
+    struct marey_lane *lane = marey_this_lane();
+
+    if (function != NULL && function->is_skipped)
+        return tracer.disable;
+    marey_yield_slow(lane, frame_slow());
     return PC_NONE;
 }
 
@@ -67,40 +123,49 @@ static PyObject *
 on_yield(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
     struct marey_lane *lane = marey_this_lane();
-    uintptr_t frame = pc_current_frame();
 
     (void)self, (void)nargs, (void)names;
-    if (MAREY_UNLIKELY(lane->top->key != frame)) {
-        struct marey_function *function = codes_get(code_of(args));
-        if (function != NULL && function->is_skipped)
-            return tracer.disable;
-    }
-    marey_yield(lane, frame);
+    if (MAREY_LIKELY(marey_yield(lane, frame_of(lane))))
+        return PC_NONE;
+    return yield_slow(args);
+}
+
+static MAREY_NOINLINE PyObject *
+resume_slow(PyObject *const *args)
+{
+    struct marey_function *function = codes_get(code_of(args));
+    struct marey_lane *lane = marey_this_lane();
+
+    if (function == NULL)
+        return PC_NONE;
+    if (function->is_skipped)
+        return tracer.disable;
+    marey_resume_slow(lane, function, frame_slow());
     return PC_NONE;
 }
 
 static PyObject *
 on_resume(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
-    struct marey_function *function = codes_get(code_of(args));
+    struct marey_function *function = quick_function(args);
+    struct marey_lane *lane = marey_this_lane();
 
     (void)self, (void)nargs, (void)names;
-    if (MAREY_UNLIKELY(function == NULL))
+    if (MAREY_LIKELY(function != NULL) &&
+        MAREY_LIKELY(marey_resume(lane, function, frame_of(lane))))
         return PC_NONE;
-    if (MAREY_UNLIKELY(function->is_skipped))
-        return tracer.disable;
-    marey_resume(marey_this_lane(), function, pc_current_frame());
-    return PC_NONE;
+    return resume_slow(args);
 }
 
 static PyObject *
 on_throw(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
     struct marey_function *function = codes_get(code_of(args));
+    struct marey_lane *lane = marey_this_lane();
 
     (void)self, (void)nargs, (void)names;
     if (function != NULL && !function->is_skipped)
-        marey_resume_thrown(marey_this_lane(), function, pc_current_frame(),
+        marey_resume_thrown(lane, function, frame_slow(),
                             cfunctions_type_name(Py_TYPE(args[2])));
     return PC_NONE;
 }
@@ -109,11 +174,11 @@ static PyObject *
 on_unwind(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
     struct marey_function *function = codes_get(code_of(args));
+    struct marey_lane *lane = marey_this_lane();
 
     (void)self, (void)nargs, (void)names;
     if (function != NULL && !function->is_skipped)
-        marey_unwind(marey_this_lane(), pc_current_frame(),
-                     cfunctions_type_name(Py_TYPE(args[2])));
+        marey_unwind(lane, frame_slow(), cfunctions_type_name(Py_TYPE(args[2])));
     return PC_NONE;
 }
 
@@ -124,10 +189,20 @@ c_key(PyObject *callable)
     return (uintptr_t)callable | 1;
 }
 
-/* A callee that is no C function. */
-static PyObject *
-other_callee(PyObject *const *args)
+/* First sight of a C function, one that is filtered out, or a callee that is none. */
+static MAREY_NOINLINE PyObject *
+call_slow(PyObject *const *args)
 {
+    struct marey_function *callee = cfunctions_get(args[2]);
+    struct marey_function *caller = codes_get(code_of(args));
+
+    if (callee != NULL && !callee->is_skipped && caller != NULL &&
+        !caller->is_skipped) {
+        marey_enter_slow(marey_this_lane(), callee, c_key(args[2]));
+        return PC_NONE;
+    }
+    if (caller != NULL && caller->is_skipped)
+        return tracer.disable;
     if (tracer.is_exact || !sites_is_safe(code_of(args), PyLong_AsSsize_t(args[1])))
         return PC_NONE;
     return tracer.disable;
@@ -136,32 +211,30 @@ other_callee(PyObject *const *args)
 static PyObject *
 on_call(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
-    struct marey_function *callee = cfunctions_get(args[2]);
-    struct marey_function *caller = codes_get(code_of(args));
+    struct marey_function *callee = cfunctions_quick(args[2]);
 
     (void)self, (void)nargs, (void)names;
-    if (callee == NULL)
-        return other_callee(args);
-    if (MAREY_UNLIKELY(callee->is_skipped))
-        return tracer.is_exact ? PC_NONE : tracer.disable;
-    if (MAREY_UNLIKELY(caller == NULL || caller->is_skipped))
-        return tracer.disable;
-    marey_enter(marey_this_lane(), callee, c_key(args[2]));
+    if (MAREY_LIKELY(callee != NULL && !tracer.has_skipped) &&
+        MAREY_LIKELY(marey_enter(marey_this_lane(), callee, c_key(args[2]))))
+        return PC_NONE;
+    return call_slow(args);
+}
+
+static MAREY_NOINLINE PyObject *
+c_return_slow(PyObject *const *args)
+{
+    if (cfunctions_get(args[2]) != NULL)
+        marey_leave_slow(marey_this_lane(), c_key(args[2]));
     return PC_NONE;
 }
 
 static PyObject *
 on_c_return(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
-    struct marey_lane *lane = marey_this_lane();
-    uintptr_t key = c_key(args[2]);
-
     (void)self, (void)nargs, (void)names;
-    if (MAREY_LIKELY(lane->top->key == key))
-        marey_leave(lane, key);
-    else if (cfunctions_get(args[2]) != NULL)
-        marey_leave_slow(lane, key, 0);
-    return PC_NONE;
+    if (MAREY_LIKELY(marey_leave(marey_this_lane(), c_key(args[2]))))
+        return PC_NONE;
+    return c_return_slow(args);
 }
 
 static PyObject *

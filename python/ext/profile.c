@@ -26,6 +26,20 @@ oparg_of(const struct pc_frame *frame)
     return *frame->last_instruction >> 8;
 }
 
+static inline void
+enter(struct marey_lane *lane, const struct marey_function *function, uintptr_t key)
+{
+    if (MAREY_UNLIKELY(!marey_enter(lane, function, key)))
+        marey_enter_slow(lane, function, key);
+}
+
+static inline void
+leave(struct marey_lane *lane, uintptr_t key)
+{
+    if (MAREY_UNLIKELY(!marey_leave(lane, key)))
+        marey_leave_slow(lane, key);
+}
+
 static void
 on_py_call(struct marey_lane *lane, struct pc_frame *frame,
            const struct marey_function *function)
@@ -34,9 +48,9 @@ on_py_call(struct marey_lane *lane, struct pc_frame *frame,
 
     if (opcode == RESUME || opcode == RESUME_QUICK) {
         if (oparg_of(frame) == 0)
-            marey_enter(lane, function, (uintptr_t)frame);
-        else
-            marey_resume(lane, function, (uintptr_t)frame);
+            enter(lane, function, (uintptr_t)frame);
+        else if (!marey_resume(lane, function, (uintptr_t)frame))
+            marey_resume_slow(lane, function, (uintptr_t)frame);
     } else {
         marey_resume_thrown(lane, function, (uintptr_t)frame, 0);
     }
@@ -47,10 +61,10 @@ on_py_return(struct marey_lane *lane, struct pc_frame *frame, PyObject *value)
 {
     if (value == NULL) /* the exception is out of reach of a profile function */
         marey_unwind(lane, (uintptr_t)frame, 0);
-    else if (opcode_of(frame) == YIELD_VALUE)
-        marey_yield(lane, (uintptr_t)frame);
-    else
-        marey_leave(lane, (uintptr_t)frame);
+    else if (opcode_of(frame) != YIELD_VALUE)
+        leave(lane, (uintptr_t)frame);
+    else if (!marey_yield(lane, (uintptr_t)frame))
+        marey_yield_slow(lane, (uintptr_t)frame);
 }
 
 static struct marey_function *
@@ -101,9 +115,9 @@ on_event(PyObject *self, PyFrameObject *object, int what, PyObject *arg)
             return 0;
         uintptr_t key = (uintptr_t)callee | 1;
         if (what == PyTrace_C_CALL)
-            marey_enter(lane, callee, key);
+            enter(lane, callee, key);
         else if (what == PyTrace_C_RETURN)
-            marey_leave(lane, key);
+            leave(lane, key);
         else if (what == PyTrace_C_EXCEPTION)
             marey_unwind(lane, key, 0);
     }

@@ -61,14 +61,25 @@ pc_thread_state(void)
 /* The frame that runs in this thread: in a monitoring callback the one the event is
  * about. Its address is the same from start to return, for a generator for life. */
 static inline uintptr_t
-pc_current_frame(void)
+pc_current_frame(const PyThreadState *state)
 {
-    PyThreadState *state = pc_thread_state();
 #if PY_VERSION_HEX >= 0x030D0000
     return (uintptr_t)state->current_frame;
 #else
     return (uintptr_t)state->cframe->current_frame;
 #endif
+}
+
+/* A thread's state for those whose own is not known: its frame is 0. */
+static inline PyThreadState *
+pc_no_thread_state(void)
+{
+    static PyThreadState none;
+#if PY_VERSION_HEX < 0x030D0000
+    static _PyCFrame nothing;
+    none.cframe = &nothing;
+#endif
+    return &none;
 }
 
 /* The extra slots of a code object (Objects/codeobject.c, unchanged since 3.6). */

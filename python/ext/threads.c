@@ -86,6 +86,9 @@ threads_facts(struct marey_lane *lane, struct marey_thread_facts *out)
     else if (lane->name[0] == '\0' &&
              pthread_getname_np(pthread_self(), lane->name, 16) != 0)
         lane->name[0] = '\0';
+    /* A thread that C code made may get another state at each visit. */
+    if (out->name != NULL)
+        out->owner = pc_thread_state();
     PyErr_Clear();
     pc_exception_give(saved);
 }

@@ -17,6 +17,7 @@
 
 #include "pycompat.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "marey/capture.h"
@@ -27,6 +28,7 @@ struct tracer {
     bool waits_for_main; /* nothing is recorded before __main__ starts */
     bool c_calls;
     bool is_exact;               /* no call site is ever switched off */
+    bool has_skipped;            /* some function that was seen is filtered out */
     int tool;                    /* id in sys.monitoring, -1: none */
     Py_ssize_t extra_index;      /* of code objects */
     PyObject *disable;           /* owned: sys.monitoring.DISABLE */
@@ -62,8 +64,67 @@ codes_get(PyCodeObject *code)
 
 /* ---- cfunctions.c ---- */
 
-/* The function of a C function or method called from Python; NULL for other callables
- * (classes, Python functions, objects with __call__). */
+/* C functions by their PyMethodDef: open addressing, read without a lock. */
+struct cfunctions_entry {
+    _Atomic(const PyMethodDef *) key;
+    struct marey_function *function;
+};
+struct cfunctions_table {
+    uint32_t capacity; /* a power of two */
+    uint32_t count;
+    struct cfunctions_entry entries[];
+};
+extern struct cfunctions_table *_Atomic cfunctions_table;
+
+static inline uint32_t
+cfunctions_hash(const PyMethodDef *key)
+{
+    return (uint32_t)((uintptr_t)key >> 4 ^ (uintptr_t)key >> 13);
+}
+
+/* The method definition of a C function or method; NULL for other callables (classes,
+ * Python functions, objects with __call__). */
+static inline const PyMethodDef *
+cfunctions_key(PyObject *callable)
+{
+    const PyTypeObject *type = Py_TYPE(callable);
+
+    if (type == &PyMethodDescr_Type || type == &PyClassMethodDescr_Type)
+        return ((PyMethodDescrObject *)callable)->d_method;
+    if (type == &PyCFunction_Type || type == &PyCMethod_Type)
+        return ((PyCFunctionObject *)callable)->m_ml;
+    return NULL;
+}
+
+static inline struct marey_function *
+cfunctions_find(const PyMethodDef *key)
+{
+    struct cfunctions_table *table =
+        atomic_load_explicit(&cfunctions_table, memory_order_acquire);
+
+    if (table == NULL)
+        return NULL;
+    for (uint32_t at = cfunctions_hash(key);; at++) {
+        struct cfunctions_entry *entry = &table->entries[at & (table->capacity - 1)];
+        const PyMethodDef *found =
+            atomic_load_explicit(&entry->key, memory_order_acquire);
+        if (MAREY_LIKELY(found == key))
+            return entry->function;
+        if (found == NULL)
+            return NULL;
+    }
+}
+
+/* Its function, if it was seen before. */
+static inline struct marey_function *
+cfunctions_quick(PyObject *callable)
+{
+    const PyMethodDef *key = cfunctions_key(callable);
+
+    return MAREY_LIKELY(key != NULL) ? cfunctions_find(key) : NULL;
+}
+
+/* The same, made at first sight. */
 struct marey_function *cfunctions_get(PyObject *callable);
 void cfunctions_refilter(void);
 /* Id of the type's name as the trace spells it (module.qualname). */

@@ -13,6 +13,9 @@
 #include "base/varint.h"
 #include "capture/recording.h"
 
+/* Larger deltas get an ADVANCE: an event stays below MAREY_EVENT_SIZE_MAX. */
+#define DELTA_MAX (UINT64_C(1) << 32)
+
 /* ---- writing ---- */
 
 /* Bytes of one event; the first is stored last, so that a kill leaves whole events. */
@@ -43,7 +46,7 @@ prepare(struct marey_lane *lane, uint64_t now)
         marey_lane_room(lane);
     if (now < lane->last_ticks)
         now = lane->last_ticks; /* another core's counter, a few ticks behind */
-    if (now - lane->last_ticks >= MAREY_DELTA_FAST) {
+    if (now - lane->last_ticks >= DELTA_MAX) {
         put_advance(lane, now);
         if (lane->cursor > lane->real_limit)
             marey_lane_room(lane);
@@ -250,8 +253,10 @@ push(struct marey_lane *lane, const struct marey_function *function, uintptr_t k
 
 void
 marey_enter_slow(struct marey_lane *lane, const struct marey_function *function,
-                 uintptr_t key, uint64_t now)
+                 uintptr_t key)
 {
+    uint64_t now;
+
     lane = arrive(lane, &now);
     if (lane != NULL && !is_too_deep(lane))
         push(lane, function, key, false, now);
@@ -349,8 +354,10 @@ unearth(struct marey_lane *lane, uintptr_t key, uint64_t now)
 }
 
 void
-marey_leave_slow(struct marey_lane *lane, uintptr_t key, uint64_t now)
+marey_leave_slow(struct marey_lane *lane, uintptr_t key)
 {
+    uint64_t now;
+
     lane = arrive(lane, &now);
     if (lane == NULL || !unearth(lane, key, now))
         return;
@@ -381,8 +388,10 @@ marey_unwind(struct marey_lane *lane, uintptr_t key, uint32_t exception)
 }
 
 void
-marey_yield_slow(struct marey_lane *lane, uintptr_t key, uint64_t now)
+marey_yield_slow(struct marey_lane *lane, uintptr_t key)
 {
+    uint64_t now;
+
     lane = arrive(lane, &now);
     if (lane == NULL)
         return;
@@ -405,8 +414,10 @@ marey_yield_slow(struct marey_lane *lane, uintptr_t key, uint64_t now)
 
 void
 marey_resume_slow(struct marey_lane *lane, const struct marey_function *function,
-                  uintptr_t key, uint64_t now)
+                  uintptr_t key)
 {
+    uint64_t now;
+
     lane = arrive(lane, &now);
     if (lane == NULL || is_too_deep(lane))
         return;

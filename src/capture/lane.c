@@ -36,11 +36,14 @@ struct marey_lane marey_idle_lane = {
 MAREY_THREAD_LOCAL struct marey_lane *marey_lane_of_thread = &marey_idle_lane;
 
 static marey_facts_function ask_facts;
+static void *no_owner;
 
 void
-marey_lane_ask(marey_facts_function facts)
+marey_lane_ask(marey_facts_function facts, void *owner)
 {
     ask_facts = facts;
+    no_owner = owner;
+    marey_idle_lane.owner = owner;
 }
 
 /* ---- chunks ---- */
@@ -143,6 +146,7 @@ find_name(struct marey_lane *lane)
         return;
     ask_facts(lane, &facts);
     lane->python_id = facts.python_id;
+    lane->owner = facts.owner != NULL ? facts.owner : no_owner;
     if (facts.name != NULL) {
         lane->has_name = true;
         marey_lane_rename(lane, facts.name);
@@ -154,7 +158,7 @@ find_name(struct marey_lane *lane)
 static void
 set_limit(struct marey_lane *lane)
 {
-    if (lane->recording->is_careful) {
+    if (lane->recording->is_careful || lane->owner == no_owner) {
         lane->limit = NULL;
         return;
     }
@@ -215,6 +219,7 @@ new_lane(struct marey_recording *recording)
     lane->last = lane->stack + STACK_START - 1;
     lane->recording = recording;
     lane->shift = recording->clock.shift;
+    lane->owner = no_owner;
     lane->last_ticks = marey_recording_ticks(recording);
     lane->cursor = (uint8_t *)1;
     return lane;
@@ -280,6 +285,7 @@ marey_lane_attach(void)
         lane->native_id = native_id;
         lane->python_id = facts.python_id;
         lane->is_main = facts.is_main;
+        lane->owner = facts.owner != NULL ? facts.owner : no_owner;
         if (facts.name != NULL) {
             strncpy(lane->name, facts.name, sizeof(lane->name) - 1);
             lane->has_name = true;
