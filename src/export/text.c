@@ -13,8 +13,8 @@
  * character and every byte that is no character is written as an escape.
  */
 #include <math.h>
-#include <stdlib.h>
 
+#include "base/memory.h"
 #include "export/number.h"
 #include "export/target.h"
 #include "export/utf8.h"
@@ -147,8 +147,8 @@ make_label(struct label *label, struct marey_text first, const char *between,
     size_t between_size = strlen(between);
     char *at;
 
-    label->bytes = malloc((first.size_bytes + second.size_bytes) * SAFE_GROWTH_MAX +
-                          between_size + 1);
+    label->bytes = marey_memory_new(
+        (first.size_bytes + second.size_bytes) * SAFE_GROWTH_MAX + between_size + 1, 1);
     if (label->bytes == NULL)
         return false;
     label->width = between_size;
@@ -639,12 +639,12 @@ text_free(void *state)
     struct text *t = state;
 
     for (uint32_t i = 0; t->functions != NULL && i < t->function_count; i++)
-        free(t->functions[i].bytes);
+        marey_memory_free(t->functions[i].bytes);
     for (uint32_t i = 0; t->lanes != NULL && i < t->lane_count; i++)
-        free(t->lanes[i].bytes);
-    free(t->functions);
-    free(t->lanes);
-    free(t);
+        marey_memory_free(t->lanes[i].bytes);
+    marey_memory_free(t->functions);
+    marey_memory_free(t->lanes);
+    marey_memory_free(t);
 }
 
 static void
@@ -662,7 +662,7 @@ put_heading(struct text *t)
 static enum marey_status
 text_begin(const struct marey_job *job, void **state, struct marey_error *err)
 {
-    struct text *t = calloc(1, sizeof(*t));
+    struct text *t = marey_memory_new(1, sizeof(*t));
     struct marey_trace_info info;
 
     if (t == NULL)
@@ -674,8 +674,9 @@ text_begin(const struct marey_job *job, void **state, struct marey_error *err)
     t->has_processes = marey_trace_process_count(job->trace) > 1;
     marey_trace_info(job->trace, &info);
     t->has_window = job->selection->to_ns <= info.duration_ns;
-    t->functions = calloc((size_t)t->function_count + 1, sizeof(*t->functions));
-    t->lanes = calloc((size_t)t->lane_count + 1, sizeof(*t->lanes));
+    t->functions =
+        marey_memory_new((size_t)t->function_count + 1, sizeof(*t->functions));
+    t->lanes = marey_memory_new((size_t)t->lane_count + 1, sizeof(*t->lanes));
     if (t->functions == NULL || t->lanes == NULL || !make_lane_labels(t)) {
         text_free(t);
         return marey_fail(err, MAREY_NOMEM, "no memory to show the trace");
