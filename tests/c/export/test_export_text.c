@@ -8,8 +8,6 @@
 #include "scenario.h"
 
 #define LANE_COUNT 4
-#define TIME(when) "    0.00000" when
-#define BLANK "            "
 
 /* The scenario's tables, with these steps, and all lanes in use. */
 static void
@@ -73,9 +71,9 @@ TEST(a_call_without_calls_is_one_line)
         {END(2345, F_LEN, 1, 345)},
         {END(9000, F_MAIN, 0, 8000)},
     };
-    CHECK_STEPS(steps, TIME("1000") BLANK
-                "  | app.main() {\n" TIME("2000") "    0.345 us  |   len();\n" TIME(
-                    "9000") "    8.000 us  | }  // app.main\n");
+    CHECK_STEPS(steps, "    0.000001000              | app.main() {\n"
+                       "    0.000002000    0.345 us  |   len();\n"
+                       "    0.000009000    8.000 us  | }  // app.main\n");
 }
 
 TEST(how_a_call_ended_stands_behind_it)
@@ -92,9 +90,12 @@ TEST(how_a_call_ended_stands_behind_it)
         {END(9000, F_MAIN, 0, 8000), .ending = MAREY_END_OPEN},
     };
     CHECK_STEPS(
-        steps, TIME("1000") BLANK
-        "  | app.main() {\n" TIME("2000") "    0.500 us  |   load();  // raised ValueError\n" TIME("3000") "    0.500 us  |   len();  // raised an exception\n" TIME(
-            "4000") "    0.500 us  |   len();  // cut: its end was not recorded\n" TIME("9000") "    8.000 us  | }  // app.main, still open\n");
+        steps,
+        "    0.000001000              | app.main() {\n"
+        "    0.000002000    0.500 us  |   load();  // raised ValueError\n"
+        "    0.000003000    0.500 us  |   len();  // raised an exception\n"
+        "    0.000004000    0.500 us  |   len();  // cut: its end was not recorded\n"
+        "    0.000009000    8.000 us  | }  // app.main, still open\n");
 }
 
 TEST(a_generator_says_where_it_stopped_and_went_on)
@@ -112,10 +113,12 @@ TEST(a_generator_says_where_it_stopped_and_went_on)
     };
     CHECK_STEPS(
         steps,
-        TIME("1000") "    0.100 us  | app.numbers();  // suspended\n" TIME("2000") BLANK
-        "  | app.numbers() {  // resumed\n" TIME("2100") "    0.100 us  |   len();\n" TIME("2300") "    0.300 us  | }  // app.numbers, suspended\n" TIME(
-            "3000") "    0.100 us  | app.numbers();  // resumed by a throw of "
-                    "ValueError, raised ValueError, ran 1.500 us in all its parts\n");
+        "    0.000001000    0.100 us  | app.numbers();  // suspended\n"
+        "    0.000002000              | app.numbers() {  // resumed\n"
+        "    0.000002100    0.100 us  |   len();\n"
+        "    0.000002300    0.300 us  | }  // app.numbers, suspended\n"
+        "    0.000003000    0.100 us  | app.numbers();  // resumed by a throw of "
+        "ValueError, raised ValueError, ran 1.500 us in all its parts\n");
 }
 
 TEST(a_call_that_was_open_says_since_when)
@@ -126,10 +129,10 @@ TEST(a_call_that_was_open_says_since_when)
         {END(1500, F_LOAD, 1, 500)},
         {END(2000, F_MAIN, 0, 1000), .ending = MAREY_END_OPEN},
     };
-    CHECK_STEPS(
-        steps, TIME("1000") BLANK
-        "  | app.main() {  // open before, since 0.000000250\n" TIME("1000") "    0.500 us  |   load();  // open before\n" TIME(
-            "2000") "    1.000 us  | }  // app.main, still open\n");
+    CHECK_STEPS(steps, "    0.000001000              | app.main() {  // open before, "
+                       "since 0.000000250\n"
+                       "    0.000001000    0.500 us  |   load();  // open before\n"
+                       "    0.000002000    1.000 us  | }  // app.main, still open\n");
 }
 
 TEST(points_stand_in_their_place)
@@ -149,14 +152,16 @@ TEST(points_stand_in_their_place)
         {.kind = MAREY_STEP_GAP, .time_ns = 1700, .depth = 1, .lost_count = 1},
         {END(2000, F_MAIN, 0, 1000)},
     };
-    CHECK_STEPS(steps, TIME("1000") BLANK "  | app.main() {\n" TIME("1100") BLANK
-                "  |   * tick\n" TIME("1200") BLANK "  |   * queue = 2.5\n" TIME("1300")
-                    BLANK "  |   * total: 3\n" TIME("1400") BLANK
-                "  |   * arrow out 0x4d\n" TIME("1500") BLANK
-                "  |   * arrow in 0x4d\n" TIME("1600") BLANK
-                "  |   ~~~ 12 events were lost here ~~~\n" TIME("1700") BLANK
-                "  |   ~~~ 1 event was lost here ~~~\n" TIME(
-                    "2000") "    1.000 us  | }  // app.main\n");
+    CHECK_STEPS(steps,
+                "    0.000001000              | app.main() {\n"
+                "    0.000001100              |   * tick\n"
+                "    0.000001200              |   * queue = 2.5\n"
+                "    0.000001300              |   * total: 3\n"
+                "    0.000001400              |   * arrow out 0x4d\n"
+                "    0.000001500              |   * arrow in 0x4d\n"
+                "    0.000001600              |   ~~~ 12 events were lost here ~~~\n"
+                "    0.000001700              |   ~~~ 1 event was lost here ~~~\n"
+                "    0.000002000    1.000 us  | }  // app.main\n");
 }
 
 TEST(values_stand_in_the_call)
@@ -167,10 +172,9 @@ TEST(values_stand_in_the_call)
     };
     CHECK_STEPS(
         steps,
-        TIME(
-            "1000") "    0.500 us  | len(n=-7, big=9223372036854775807, x=0.1, "
-                    "s='a\"b', raw=b'\\x00'', o=[1, 2], none=None, yes=True, key=<redacted>, "
-                    "False) = 3;\n");
+        "    0.000001000    0.500 us  | len(n=-7, big=9223372036854775807, x=0.1, "
+        "s='a\"b', raw=b'\\x00'', o=[1, 2], none=None, yes=True, key=<redacted>, "
+        "False) = 3;\n");
 }
 
 TEST(control_characters_and_bad_bytes_are_escaped)
@@ -179,9 +183,8 @@ TEST(control_characters_and_bad_bytes_are_escaped)
         {BEGIN(1000, F_ODD, 0)},
         {END(1500, F_ODD, 0, 500)},
     };
-    CHECK_STEPS(steps,
-                TIME("1000") "    0.500 us  | "
-                             "a\\x00b\"\\\xC3\xA9\\ud800\\xff\xF0\x9F\x99\x82();\n");
+    CHECK_STEPS(steps, "    0.000001000    0.500 us  | a\\x00b\"\\\xC3\xA9\\ud800\\xff"
+                       "\xF0\x9F\x99\x82();\n");
 }
 
 TEST(durations_change_their_unit)
@@ -193,10 +196,11 @@ TEST(durations_change_their_unit)
         {BEGIN(0, F_LEN, 0)}, {END(0, F_LEN, 0, INT64_C(12345678901))},
         {BEGIN(0, F_LEN, 0)}, {END(0, F_LEN, 0, INT64_C(5000000000000))},
     };
-    CHECK_STEPS(
-        steps,
-        TIME("0000") "    0.000 us  | len();\n" TIME("0000") "  999.999 us  | len();\n" TIME(
-            "0000") "    1.000 ms  | len();\n" TIME("0000") "   12.345 s   | len();\n" TIME("0000") "    5.000 ks  | len();\n");
+    CHECK_STEPS(steps, "    0.000000000    0.000 us  | len();\n"
+                       "    0.000000000  999.999 us  | len();\n"
+                       "    0.000000000    1.000 ms  | len();\n"
+                       "    0.000000000   12.345 s   | len();\n"
+                       "    0.000000000    5.000 ks  | len();\n");
 }
 
 TEST(deep_calls_stay_on_the_page)
@@ -229,11 +233,11 @@ TEST(several_lanes_have_a_column)
     trace.lane_count = 3;
     trace.process_count = 1;
     CHECK_EQ(fake_export(&trace, "text", &output), MAREY_OK);
-    CHECK_TEXT(
-        output.bytes, output.size,
-        "#      time (s)    duration  thread          | call\n" TIME("1000") BLANK
-        "  MainThread      | app.main() {\n" TIME("2000") "    0.500 us  worker \"1\"\\x0a  | len();\n" TIME(
-            "3000") "    2.000 us  MainThread      | }  // app.main\n");
+    CHECK_TEXT(output.bytes, output.size,
+               "#      time (s)    duration  thread          | call\n"
+               "    0.000001000              MainThread      | app.main() {\n"
+               "    0.000002000    0.500 us  worker \"1\"\\x0a  | len();\n"
+               "    0.000003000    2.000 us  MainThread      | }  // app.main\n");
     fake_output_release(&output);
 
     output = (struct fake_output){NULL, 0, 0, 0, false};
