@@ -243,6 +243,8 @@ def walk_extents(data: bytes, trace: Trace) -> Iterator[Extent]:
         head = data[at : at + 128]
         if len(head) < 128 or head[:4] != b"MCHK" or not place_holds(head, at):
             trace.skipped += min(64, len(data) - at)
+            if any(data[at : at + 64]):
+                trace.problems.append(f"{at}: bytes that belong to no chunk")
             at += 64
             continue
         (size,) = struct.unpack_from("<I", head, 16)
@@ -382,9 +384,11 @@ def define(trace: Trace, process: Process, tag: int, body: Bytes) -> None:
             body.rest()
         )  # fmt: skip
     elif tag == 7:
-        lane_of(trace, process, body.varint()).name = body.rest()
+        lane = lane_of(trace, process, body.varint())
+        lane.name = body.rest()
     elif tag == 8:
-        lane_of(trace, process, body.varint()).end = body.u64()
+        lane = lane_of(trace, process, body.varint())
+        lane.end = body.u64()
     elif tag == 9:
         process.clocks.append((body.u64(), body.u64(), body.u64(), body.u64()))
     elif tag == 10:
@@ -635,6 +639,7 @@ def read_events(trace: Trace) -> None:
         lane = lane_of(trace, process, number)
         player, due = Player(trace, process, lane), 0
         for at, chunk in enumerate(chunks):
+            player.lane, player.ticks = lane, chunk.base
             if chunk.first_index > due:
                 lane.lost_count += chunk.first_index - due
                 player.note("lost", detail=str(chunk.first_index - due))
@@ -741,27 +746,30 @@ def read(path: str | Path) -> Trace:
 def dump(trace: Trace) -> Iterator[str]:
     """What a trace holds, one line a thing, the same for every reader."""
     for process in trace.processes.values():
-        yield f"process {process.serial} pid {process.pid} {process.program!r}"
+        yield f"process {process.serial} pid {process.pid} {plain(process.program)}"
     for lane in sorted(trace.lanes.values(), key=lambda one: one.serial):
-        yield f"lane {lane.serial} process {lane.process} {lane.name!r}"
+        yield f"lane {lane.serial} process {lane.process} {plain(lane.name)}"
         for event in lane.events:
             words = [str(trace.ns(event.ticks)), str(event.depth), event.kind]
             if event.call is not None:
-                words.append(str(event.call.function))
+                words.append(plain(str(event.call.function)))
             if event.detail:
-                words.append(event.detail)
+                words.append(plain(event.detail))
             if event.kind == "enter" and event.call and event.call.line:
                 words.append(f"line {event.call.line}")
             yield "  " + " ".join(words)
         for call in lane.stack:
-            yield f"  open {call.function}"
+            yield f"  open {plain(str(call.function))}"
         yield f"  {lane.event_count} events, {lane.lost_count} lost"
     yield from (f"problem {problem}" for problem in trace.problems)
 
 
+def plain(name: str) -> str:
+    return name if name.isascii() and name.isprintable() and name else ascii(name)
+
+
 if __name__ == "__main__":
     try:
-        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         print("\n".join(dump(read(sys.argv[1]))))
     except (OSError, NotATraceError) as problem:
         sys.exit(f"reference_reader: {problem}")
