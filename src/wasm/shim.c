@@ -418,6 +418,12 @@ EXPORT("view_rows") uint32_t view_rows(uint32_t lane)
     return view.index_bytes == NULL ? 0 : marey_lod_row_count(&view.index, lane);
 }
 
+EXPORT("view_pixels") const uint32_t *
+view_pixels(void)
+{
+    return view.canvas.pixels;
+}
+
 EXPORT("view_fill")
 void view_fill(int32_t left, int32_t top, int32_t right, int32_t bottom,
                uint32_t colour)

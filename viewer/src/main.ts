@@ -45,8 +45,15 @@ async function start(opened: Opened, wasm: Uint8Array<ArrayBuffer>): Promise<Run
   session.hasData = isOpen
   const app = new App(session)
   performance.mark('marey-first-picture')
-  if (!isOpen && opened.source.kind === 'url') await open().then(() => dataIsHere(session))
+  if (!isOpen && opened.source.kind === 'url')
+    open().then(() => dataIsHere(session), (error: unknown) => note(app, error))
   return { app, session }
+}
+
+/** The picture stands; only what needs the trace itself is missing. */
+function note(app: App, error: unknown): void {
+  app.session.opened.note = `Only the overview: ${error instanceof Error ? error.message : String(error)}`
+  app.showSummary()
 }
 
 function dataIsHere(session: Session): void {
@@ -131,8 +138,9 @@ async function main(): Promise<void> {
     const source = await reportSource(head)
     if (source) {
       opened.source = source
-      await session.client.ask('open', [wasm.slice().buffer, source])
-      dataIsHere(session)
+      const { app } = running
+      session.client.ask('open', [wasm.slice().buffer, source])
+        .then(() => dataIsHere(session), (error: unknown) => note(app, error))
     }
     return
   }
