@@ -85,6 +85,7 @@ struct marey_lane {
     uint32_t blob_size, blob_records;
     uint64_t blob_sequence;
     uint32_t name_tries;
+    uint8_t *name_due; /* where to look again for the thread's name, in this chunk */
     bool is_main, is_earlier, has_name, is_ended;
     bool is_taken;        /* its thread writes to it; prepared lanes wait for theirs */
     uint8_t ignore_depth; /* > 0: marey.ignore */
@@ -322,7 +323,8 @@ marey_yield(struct marey_lane *lane, uintptr_t key)
     struct marey_call *call = lane->top;
     unsigned slot = marey_activation_slot(lane, key);
 
-    if (MAREY_UNLIKELY(call->key != key || lane->bound[slot] != key) ||
+    if (MAREY_UNLIKELY(call->key != key || lane->bound[slot] != key ||
+                       lane->bound_function[slot] != call->function) ||
         MAREY_UNLIKELY(!marey_put_event(lane, now, MAREY_TOKEN_EXTENDED,
                                         MAREY_OP_YIELD + slot, 1)))
         return false;

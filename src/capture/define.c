@@ -195,6 +195,16 @@ recording_now(void)
     return atomic_load_explicit(&marey_recording_now, memory_order_acquire);
 }
 
+/* A forked child becomes a process of its own before it defines anything: its parent's
+ * slot is still mapped. */
+static void
+lock_tables(void)
+{
+    if (atomic_load_explicit(&marey_is_forked, memory_order_acquire))
+        marey_recording_adopt();
+    pthread_mutex_lock(&tables_lock);
+}
+
 /* ---- strings, files, functions ---- */
 
 uint32_t
@@ -202,11 +212,9 @@ marey_define_string(const char *bytes, size_t size_bytes)
 {
     bool is_new;
 
-    if (atomic_load(&marey_is_forked))
-        marey_recording_adopt();
     if (size_bytes > NAME_KEPT_MAX)
         size_bytes = NAME_KEPT_MAX;
-    pthread_mutex_lock(&tables_lock);
+    lock_tables();
     uint32_t id = marey_intern_put(&strings, bytes, size_bytes, &is_new);
     if (is_new) {
         struct record record = record_of(MAREY_DEF_STRING);
@@ -226,7 +234,7 @@ marey_define_file(const char *path, size_t size_bytes, uint64_t source_key)
 
     if (size_bytes > NAME_KEPT_MAX)
         size_bytes = NAME_KEPT_MAX;
-    pthread_mutex_lock(&tables_lock);
+    lock_tables();
     uint32_t id = marey_intern_put(&files, path, size_bytes, &is_new);
     if (is_new) {
         struct record record = record_of(MAREY_DEF_FILE);
@@ -262,11 +270,9 @@ marey_define_function(const char *name, size_t name_size, uint32_t module,
 {
     uint8_t code[MAREY_VARINT_SIZE_MAX] = {0};
 
-    if (atomic_load(&marey_is_forked))
-        marey_recording_adopt();
     if (name_size > NAME_KEPT_MAX)
         name_size = NAME_KEPT_MAX;
-    pthread_mutex_lock(&tables_lock);
+    lock_tables();
     struct marey_function *function = new_function();
     if (function != NULL) {
         function->id = function_count;
@@ -301,6 +307,8 @@ marey_each_function(void (*visit)(struct marey_function *function, void *context
 static void
 put_passing(struct marey_recording *recording, const struct record *record)
 {
+    if (atomic_load_explicit(&marey_is_forked, memory_order_acquire))
+        marey_recording_adopt();
     put_record(recording, record, false);
 }
 

@@ -103,6 +103,7 @@ start_chunk(struct marey_lane *lane)
     lane->cursor = lane->slot.bytes + header + chunk.snapshot_size;
     lane->real_limit = lane->slot.bytes + lane->slot.size_bytes - MAREY_EVENT_SIZE_MAX;
     lane->event_count = 0;
+    lane->name_due = lane->cursor;
     memset(lane->bound, 0, sizeof(lane->bound));
     marey_slot_begin(&lane->slot, &chunk);
 }
@@ -163,11 +164,8 @@ set_limit(struct marey_lane *lane)
         return;
     }
     lane->limit = lane->real_limit;
-    if (!lane->has_name && lane->name_tries < NAME_TRIES_MAX) {
-        uint8_t *soon = lane->cursor + (NAME_TRY_BYTES << lane->name_tries);
-        if (soon < lane->real_limit)
-            lane->limit = soon;
-    }
+    if (!lane->has_name && lane->name_due < lane->real_limit)
+        lane->limit = lane->name_due;
 }
 
 void
@@ -194,9 +192,9 @@ marey_lane_room(struct marey_lane *lane)
 {
     if (lane->cursor > lane->real_limit) {
         marey_lane_roll(lane);
-    } else if (!lane->has_name && lane->name_tries < NAME_TRIES_MAX) {
-        lane->name_tries++;
+    } else if (!lane->has_name && lane->cursor >= lane->name_due) {
         find_name(lane);
+        lane->name_due = lane->cursor + (NAME_TRY_BYTES << (++lane->name_tries / 16));
     }
     set_limit(lane);
 }
