@@ -10,8 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from google.protobuf.unknown_fields import UnknownFieldSet
-from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as schema
+from google.protobuf.unknown_fields import (  # type: ignore[import-untyped]
+    UnknownFieldSet,
+)
+from perfetto.protos.perfetto.trace import (  # type: ignore[import-not-found]
+    perfetto_trace_pb2 as schema,
+)
 
 REALTIME = 1
 CLEARED, NEEDED = 1, 2  # flags of a sequence
@@ -110,7 +114,7 @@ def value_of(sequence: Sequence, annotation: Any) -> Any:
 def name_of(sequence: Sequence, annotation: Any) -> str:
     if annotation.name_iid:
         return sequence.annotations[annotation.name_iid]
-    return annotation.name
+    return str(annotation.name)
 
 
 def start_sequence(sequence: Sequence, packet: Any) -> None:
@@ -144,7 +148,7 @@ def take_names(sequence: Sequence, data: Any) -> None:
 def time_of(sequence: Sequence, packet: Any) -> int:
     if packet.HasField("timestamp_clock_id"):
         assert packet.timestamp_clock_id == REALTIME
-        return packet.timestamp
+        return int(packet.timestamp)
     assert sequence.time_ns is not None
     sequence.time_ns += packet.timestamp
     return sequence.time_ns

@@ -15,18 +15,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import marey
 import pytest
 from trace_builder import GENERATOR, MAIN, SPAN, Builder, C, Lane, Open
-
-import marey
 
 START_NS = 1_700_000_000_000_000_000
 
 
-def export(path: Path, format: str, **choice: Any) -> bytes:  # noqa: A002
+def export(path: Path, form: str, **choice: Any) -> bytes:
     target = io.BytesIO()
     with marey.open(path) as trace:
-        trace.export(target, format=format, **choice)
+        trace.export(target, format=form, **choice)
     return target.getvalue()
 
 
@@ -112,11 +111,11 @@ def perfetto_slices(data: bytes) -> list[Slice]:
 
 
 SLICES = {"chrome": chrome_slices, "perfetto": perfetto_slices}
-both = pytest.mark.parametrize("format", sorted(SLICES))
+both = pytest.mark.parametrize("form", sorted(SLICES))
 
 
-def slices(path: Path, format: str, **choice: Any) -> list[Slice]:  # noqa: A002
-    return SLICES[format](export(path, format, **choice))
+def slices(path: Path, form: str, **choice: Any) -> list[Slice]:
+    return SLICES[form](export(path, form, **choice))
 
 
 @dataclass
@@ -146,7 +145,7 @@ class Simple:
 
 
 @both
-def test_calls_nest_at_their_times(tmp_path: Path, format: str) -> None:
+def test_calls_nest_at_their_times(tmp_path: Path, form: str) -> None:
     t = Simple()
     t.lane.enter(t.main)
     t.lane.call(t.len, dt=7)
@@ -154,7 +153,7 @@ def test_calls_nest_at_their_times(tmp_path: Path, format: str) -> None:
     t.lane.call(t.len, dt=1)
     t.lane.leave()
     t.lane.leave(dt=1_234_567_891)
-    found = slices(t.write(tmp_path), format)
+    found = slices(t.write(tmp_path), form)
     assert [one.where() for one in found] == [
         ("MainThread", "main", 10, 1_234_567_928, 0),
         ("MainThread", "len", 17, 24, 1),
@@ -165,7 +164,7 @@ def test_calls_nest_at_their_times(tmp_path: Path, format: str) -> None:
 
 
 @both
-def test_calls_on_one_tick_nest_as_they_were_made(tmp_path: Path, format: str) -> None:
+def test_calls_on_one_tick_nest_as_they_were_made(tmp_path: Path, form: str) -> None:
     t = Simple()
     t.lane.enter(t.main)
     for _ in range(3):
@@ -174,7 +173,7 @@ def test_calls_on_one_tick_nest_as_they_were_made(tmp_path: Path, format: str) -
         t.lane.call(t.len, dt=0)
         t.lane.leave(dt=0)
     t.lane.leave(dt=0)
-    found = slices(t.write(tmp_path), format)
+    found = slices(t.write(tmp_path), form)
     assert [(one.name, one.depth) for one in found] == [
         ("main", 0),
         *[("load", 1), ("len", 2), ("len", 2)] * 3,
@@ -183,7 +182,7 @@ def test_calls_on_one_tick_nest_as_they_were_made(tmp_path: Path, format: str) -
 
 
 @both
-def test_nanoseconds_stay_exact_after_days(tmp_path: Path, format: str) -> None:
+def test_nanoseconds_stay_exact_after_days(tmp_path: Path, form: str) -> None:
     t = Simple()
     ten_days = 10 * 86400 * 10**9
     t.lane.enter(t.main)
@@ -191,19 +190,19 @@ def test_nanoseconds_stay_exact_after_days(tmp_path: Path, format: str) -> None:
     for _ in range(100):
         t.lane.call(t.len, dt=1)
     t.lane.leave()
-    found = slices(t.write(tmp_path), format)
+    found = slices(t.write(tmp_path), form)
     assert [one.begin_ns for one in found[1:]] == [
         ten_days + 1 + 2 * i for i in range(100)
     ]
 
 
 @both
-def test_open_calls_are_not_finished(tmp_path: Path, format: str) -> None:
+def test_open_calls_are_not_finished(tmp_path: Path, form: str) -> None:
     t = Simple()
     t.lane.enter(t.main)
     t.lane.enter(t.load)
     t.lane.call(t.len)
-    found = slices(t.write(tmp_path), format)
+    found = slices(t.write(tmp_path), form)
     assert [(one.name, one.end_ns) for one in found] == [
         ("main", None),
         ("load", None),
@@ -212,7 +211,7 @@ def test_open_calls_are_not_finished(tmp_path: Path, format: str) -> None:
 
 
 @both
-def test_how_a_call_ended_is_told(tmp_path: Path, format: str) -> None:
+def test_how_a_call_ended_is_told(tmp_path: Path, form: str) -> None:
     t = Simple()
     t.lane.enter(t.main)
     t.lane.enter(t.load)
@@ -223,7 +222,7 @@ def test_how_a_call_ended_is_told(tmp_path: Path, format: str) -> None:
     t.lane.cut()
     t.lane.enter(t.len, line=33)
     t.lane.leave()
-    found = slices(t.write(tmp_path), format)
+    found = slices(t.write(tmp_path), form)
     said = [
         {key: one.args.get(key) for key in ("raised", "end_not_seen", "call_line")}
         for one in found
@@ -239,7 +238,7 @@ def test_how_a_call_ended_is_told(tmp_path: Path, format: str) -> None:
 
 
 @both
-def test_parts_of_a_generator_are_slices(tmp_path: Path, format: str) -> None:
+def test_parts_of_a_generator_are_slices(tmp_path: Path, form: str) -> None:
     t = Simple()
     other = t.thread("worker", 101)
     t.lane.enter(t.main)
@@ -251,9 +250,7 @@ def test_parts_of_a_generator_are_slices(tmp_path: Path, format: str) -> None:
     other.resume(t.numbers, 77, throw="KeyError")
     other.unwind("KeyError")
     t.lane.leave()
-    parts = [
-        one for one in slices(t.write(tmp_path), format) if one.name == "numbers"
-    ]
+    parts = [one for one in slices(t.write(tmp_path), form) if one.name == "numbers"]
     assert [one.lane for one in parts] == ["MainThread", "MainThread", "worker"]
     assert [one.args.get("resumed") for one in parts] == [None, True, True]
     assert [one.args.get("suspended") for one in parts] == [True, True, None]
@@ -308,13 +305,13 @@ ODD_NAMES = [
 
 @both
 @pytest.mark.parametrize("name", ODD_NAMES, ids=lambda name: ascii(name)[:12])
-def test_any_name_is_kept(tmp_path: Path, format: str, name: str) -> None:
+def test_any_name_is_kept(tmp_path: Path, form: str, name: str) -> None:
     t = Simple()
     odd = t.process.function(name, module="m", file=name, line=1)
     t.lane.call(odd)
     t.lane.enter(t.main)
     t.lane.unwind(name or "E")
-    first, second = slices(t.write(tmp_path), format)
+    first, second = slices(t.write(tmp_path), form)
     assert first.name == name
     assert second.args["raised"] == (name or "E")
 
@@ -331,11 +328,11 @@ def test_any_name_is_kept(tmp_path: Path, format: str, name: str) -> None:
     ids=ascii,
 )
 def test_lone_surrogates_become_valid_text(
-    tmp_path: Path, format: str, name: str, shown: str
+    tmp_path: Path, form: str, name: str, shown: str
 ) -> None:
     t = Simple()
     t.lane.call(t.process.function(name))
-    assert slices(t.write(tmp_path), format)[0].name == shown
+    assert slices(t.write(tmp_path), form)[0].name == shown
 
 
 def test_chrome_tells_where_a_function_is(tmp_path: Path) -> None:
@@ -419,12 +416,12 @@ def test_perfetto_tracks_are_unique(tmp_path: Path) -> None:
 
 
 @both
-def test_tasks_are_lanes_of_their_own(tmp_path: Path, format: str) -> None:
+def test_tasks_are_lanes_of_their_own(tmp_path: Path, form: str) -> None:
     t = Simple()
     task = t.process.lane("Task-1", kind=2)
     t.lane.call(t.main)
     task.call(t.numbers)
-    found = slices(t.write(tmp_path), format)
+    found = slices(t.write(tmp_path), form)
     assert sorted((one.lane, one.name) for one in found) == [
         ("MainThread", "main"),
         ("Task-1", "numbers"),
@@ -441,14 +438,14 @@ def test_a_task_is_a_track_below_its_process(tmp_path: Path) -> None:
 
 
 @both
-def test_many_lanes_interleave(tmp_path: Path, format: str) -> None:
+def test_many_lanes_interleave(tmp_path: Path, form: str) -> None:
     t = Simple()
     lanes = [t.thread(f"thread {i}", 1000 + i) for i in range(50)]
     for turn in range(20):
         for i, lane in enumerate(lanes):
             lane.advance(1000 + turn * 1000 + i)
             lane.call(t.len, dt=1)
-    found = slices(t.write(tmp_path), format)
+    found = slices(t.write(tmp_path), form)
     assert len(found) == 1000
     for i in range(50):
         assert [one.begin_ns for one in found if one.lane == f"thread {i}"] == [
@@ -512,7 +509,7 @@ def test_perfetto_has_points_counters_logs_and_arrows(tmp_path: Path) -> None:
 
 
 @both
-def test_arguments_and_results_are_values(tmp_path: Path, format: str) -> None:
+def test_arguments_and_results_are_values(tmp_path: Path, form: str) -> None:
     t = Simple()
     given = {
         "n": -7,
@@ -529,7 +526,7 @@ def test_arguments_and_results_are_values(tmp_path: Path, format: str) -> None:
     t.lane.values(1, t.lane.blob(given))
     t.lane.values(2, t.lane.blob({"": [1, 2]}))
     t.lane.leave()
-    (call,) = slices(t.write(tmp_path), format)
+    (call,) = slices(t.write(tmp_path), form)
     assert call.args["returned"] == "[1, 2]"
     arguments = call.args["arguments"]
     assert arguments["n"] == -7
@@ -544,9 +541,7 @@ def test_arguments_and_results_are_values(tmp_path: Path, format: str) -> None:
 
 
 @both
-def test_lost_events_leave_a_mark_and_right_nesting(
-    tmp_path: Path, format: str
-) -> None:
+def test_lost_events_leave_a_mark_and_right_nesting(tmp_path: Path, form: str) -> None:
     t = Simple()
     t.lane.enter(t.main)
     t.lane.enter(t.load)
@@ -555,28 +550,28 @@ def test_lost_events_leave_a_mark_and_right_nesting(
     t.lane.leave(dt=50)
     t.lane.leave()
     path = t.write(tmp_path)
-    found = {one.name: one for one in slices(path, format)}
+    found = {one.name: one for one in slices(path, form)}
     assert load.function == t.load
     assert set(found) == {"main", "load", "len"}
     assert found["load"].args["end_not_seen"] is True
     assert (found["main"].end_ns, found["len"].depth) == (80, 1)
-    assert b"12 events lost" in export(path, format)
-    if format == "perfetto":
-        assert perfetto_reading(export(path, format)).loss_count == 1
+    assert b"12 events lost" in export(path, form)
+    if form == "perfetto":
+        assert perfetto_reading(export(path, form)).loss_count == 1
 
 
 # ---- parts of a trace ----
 
 
 @both
-def test_a_window_holds_what_reaches_into_it(tmp_path: Path, format: str) -> None:
+def test_a_window_holds_what_reaches_into_it(tmp_path: Path, form: str) -> None:
     t = Simple()
     t.lane.enter(t.main)
     for _ in range(100):
         t.lane.call(t.len)
     t.lane.leave()
     path = t.write(tmp_path)
-    found = slices(path, format, start_ns=500, end_ns=1000)
+    found = slices(path, form, start_ns=500, end_ns=1000)
     assert found[0].name == "main"
     assert found[0].args["began_ns"] == 10
     assert found[0].end_ns is None
@@ -585,17 +580,17 @@ def test_a_window_holds_what_reaches_into_it(tmp_path: Path, format: str) -> Non
 
 
 @both
-def test_a_choice_of_lanes_names_only_those(tmp_path: Path, format: str) -> None:
+def test_a_choice_of_lanes_names_only_those(tmp_path: Path, form: str) -> None:
     t = Simple()
     t.lane.call(t.main)
     t.thread("worker", 101).call(t.len)
-    data = export(t.write(tmp_path), format, thread="worker")
-    assert [one.lane for one in SLICES[format](data)] == ["worker"]
+    data = export(t.write(tmp_path), form, thread="worker")
+    assert [one.lane for one in SLICES[form](data)] == ["worker"]
     assert b"MainThread" not in data
 
 
 @both
-def test_short_calls_can_be_left_out(tmp_path: Path, format: str) -> None:
+def test_short_calls_can_be_left_out(tmp_path: Path, form: str) -> None:
     t = Simple()
     other = t.thread("worker", 101)
     t.lane.enter(t.main)
@@ -607,7 +602,7 @@ def test_short_calls_can_be_left_out(tmp_path: Path, format: str) -> None:
     t.lane.leave()
     other.enter(t.numbers)
     other.leave(dt=500)
-    found = slices(t.write(tmp_path), format, min_duration_ns=100)
+    found = slices(t.write(tmp_path), form, min_duration_ns=100)
     assert sorted((one.lane, one.name, one.begin_ns, one.depth) for one in found) == [
         ("MainThread", "load", 60, 1),
         ("MainThread", "main", 10, 0),
@@ -649,9 +644,9 @@ def test_a_perfetto_file_cut_short_still_holds_its_packets(tmp_path: Path) -> No
 
 
 @both
-def test_an_empty_trace_is_a_valid_file(tmp_path: Path, format: str) -> None:
+def test_an_empty_trace_is_a_valid_file(tmp_path: Path, form: str) -> None:
     t = Simple()
-    assert slices(t.write(tmp_path), format) == []
+    assert slices(t.write(tmp_path), form) == []
 
 
 def test_a_file_can_be_compressed(tmp_path: Path) -> None:
@@ -734,21 +729,20 @@ def test_perfetto_has_every_event_of_a_recording(recording: Path) -> None:
         events = [event for event in trace.events() if event.ended != "open"]
     want = [(kinds.get(e.kind, "instant"), start_ns + e.time_ns) for e in events]
     assert [(e.kind, e.time_ns) for e in reading.events] == want
-    names = [e.function.name for e in events if e.kind in ("begin", "resume")]
+    begins = [e.function for e in events if e.kind in ("begin", "resume")]
+    names = [function and function.name for function in begins]
     assert [e.name for e in reading.events if e.kind == "begin"] == names
 
 
 @both
-def test_calls_of_a_recording_nest_as_in_the_trace(
-    recording: Path, format: str
-) -> None:
+def test_calls_of_a_recording_nest_as_in_the_trace(recording: Path, form: str) -> None:
     with marey.open(recording) as trace:
         depths = [
-            (event.function.name, event.depth)
+            (event.function and event.function.name, event.depth)
             for event in trace.events()
             if event.kind in ("begin", "resume")
         ]
-    assert [(one.name, one.depth) for one in slices(recording, format)] == depths
+    assert [(one.name, one.depth) for one in slices(recording, form)] == depths
 
 
 MANY_CALLS = """
@@ -774,11 +768,11 @@ with marey.open(sys.argv[1]) as trace:
 
 @both
 @pytest.mark.slow
-def test_memory_does_not_grow_with_the_trace(tmp_path: Path, format: str) -> None:
+def test_memory_does_not_grow_with_the_trace(tmp_path: Path, form: str) -> None:
     path = tmp_path / "t.marey"
     subprocess.run([sys.executable, "-c", MANY_CALLS, path], check=True, timeout=120)
     done = subprocess.run(
-        [sys.executable, "-c", MEASURED_EXPORT, path, format],
+        [sys.executable, "-c", MEASURED_EXPORT, path, form],
         check=True,
         capture_output=True,
         text=True,
