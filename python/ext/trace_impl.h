@@ -23,6 +23,7 @@
 
 #include "marey/query.h"
 
+#define ENDED_SUSPENDED 4            /* of a call whose generator was never resumed */
 #define READING_ATTRIBUTE "_reading" /* of the module: its struct reading */
 
 struct reading {
@@ -36,7 +37,7 @@ struct reading {
     PyTypeObject *process_type;
     PyTypeObject *total_type;
     PyTypeObject *unrecorded_type;
-    PyObject *ended[4];  /* texts by enum marey_ending */
+    PyObject *ended[5];  /* texts by enum marey_ending, and ENDED_SUSPENDED */
     PyObject *kinds[10]; /* texts by enum marey_step_kind */
 };
 

@@ -177,7 +177,8 @@ add_record_type(PyObject *module, PyStructSequence_Desc *desc)
 int
 reading_add_records(struct reading *reading, PyObject *module)
 {
-    static const char *const ended[] = {"returned", "raised", "cut", "open"};
+    static const char *const ended[] = {"returned", "raised", "cut", "open",
+                                        "suspended"};
     static const char *const kinds[] = {"begin",   "end",     "suspend", "resume",
                                         "instant", "counter", "log",     "flow_out",
                                         "flow_in", "gap"};

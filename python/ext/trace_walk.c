@@ -5,23 +5,29 @@
  * the few Python values that go with it; its attributes are made when they are read.
  */
 #include "trace_impl.h"
+#include "trace_parts.h"
 
 #include <stddef.h>
 #include <string.h>
 
 #define BATCH_MAX 64
+#define STEPS_MAX (1 << 20) /* between two looks at signals */
 
 struct walk_object {
     PyObject_HEAD
     struct trace_object *trace; /* owned */
     struct marey_walk *walk;    /* owned */
     struct pick pick;
-    bool wants_calls; /* only the ends of calls, as Call; else all, as Event */
-    bool is_over;
-    uint32_t batch;      /* steps to fetch next time */
-    uint32_t step_count; /* fetched */
-    uint32_t step_index; /* given out */
-    struct marey_step steps[BATCH_MAX];
+    struct parts parts;
+    int64_t min_duration_ns; /* of whole calls; of events the walk sees to it */
+    bool wants_calls;        /* whole calls, as Call; else all steps, as Event */
+    bool is_over;            /* the walk came to its end */
+    bool is_drained;         /* and all suspended calls were told */
+    bool has_no_memory;
+    uint32_t batch;    /* to fetch next time */
+    uint32_t fetched;  /* how many are in `calls` */
+    uint32_t consumed; /* of those */
+    struct whole_call calls[BATCH_MAX + PARTS_CALLS_MAX];
 };
 
 /* A Call or an Event. */
@@ -208,10 +214,18 @@ fill_texts(struct step_object *self, struct trace_object *trace)
     return 0;
 }
 
+/* Of the whole call, where it is known. */
+static int64_t
+begin_of(const struct marey_step *step)
+{
+    return step->first_ns != MAREY_NO_TIME ? step->first_ns : step->begin_ns;
+}
+
 /* The trace is held. */
 static PyObject *
-make_step(struct walk_object *walk, const struct marey_step *step)
+make_step(struct walk_object *walk, const struct whole_call *call)
 {
+    const struct marey_step *step = &call->step;
     struct trace_object *trace = walk->trace;
     struct reading *reading = trace->reading;
     PyTypeObject *type = walk->wants_calls ? reading->call_type : reading->event_type;
@@ -230,9 +244,10 @@ make_step(struct walk_object *walk, const struct marey_step *step)
     self->lane = item_of(lanes, step->lane);
     self->kind = Py_NewRef(reading->kinds[step->kind]);
     if (step->kind == MAREY_STEP_END)
-        self->ended = Py_NewRef(reading->ended[step->ending]);
-    self->call_begin_ns =
-        step->first_ns != MAREY_NO_TIME ? step->first_ns : step->begin_ns;
+        self->ended = Py_NewRef(
+            reading
+                ->ended[call->is_suspended ? ENDED_SUSPENDED : (unsigned)step->ending]);
+    self->call_begin_ns = begin_of(step);
     self->call_duration_ns = step->time_ns - self->call_begin_ns;
     if (fill_texts(self, trace) < 0) {
         Py_DECREF(self);
@@ -428,25 +443,72 @@ walk_dealloc(struct walk_object *self)
         if (!held)
             PyThread_release_lock(trace->lock);
     }
+    parts_release(&self->parts);
     pick_release(&self->pick);
     Py_XDECREF((PyObject *)trace);
     type->tp_free(self);
     Py_DECREF(type);
 }
 
-static void
-fetch_steps(struct walk_object *self)
+static uint32_t
+process_of(const struct walk_object *self, const struct marey_step *step)
 {
-    uint32_t count = 0;
+    struct marey_lane_info info;
 
-    while (count < self->batch && !self->is_over) {
-        if (!marey_walk_next(self->walk, &self->steps[count]))
-            self->is_over = true;
-        else if (!self->wants_calls || self->steps[count].kind == MAREY_STEP_END)
-            count++;
+    marey_trace_lane(self->trace->trace, step->lane, &info);
+    return info.process;
+}
+
+/* Puts the calls that the step completes behind those fetched. */
+static void
+fetch_calls(struct walk_object *self, const struct marey_step *step)
+{
+    struct whole_call *calls = &self->calls[self->fetched];
+    bool has_parts = step->activation != 0 || step->kind == MAREY_STEP_SUSPEND;
+    int count;
+
+    if (step->kind == MAREY_STEP_BEGIN)
+        return;
+    count =
+        parts_take(&self->parts, step, has_parts ? process_of(self, step) : 0, calls);
+    self->has_no_memory = count < 0;
+    for (int i = 0; i < count; i++) {
+        const struct marey_step *end = &calls[i].step;
+        if (end->time_ns - begin_of(end) >= self->min_duration_ns)
+            self->calls[self->fetched++] = calls[i];
     }
-    self->step_index = 0;
-    self->step_count = count;
+}
+
+/* Calls that were suspended for good are known when all else is. */
+static void
+fetch_suspended(struct walk_object *self)
+{
+    while (self->fetched < self->batch && !self->is_drained) {
+        struct whole_call *call = &self->calls[self->fetched];
+        if (!self->wants_calls || !parts_drain(&self->parts, call))
+            self->is_drained = true;
+        else if (call->step.time_ns - begin_of(&call->step) >= self->min_duration_ns)
+            self->fetched++;
+    }
+}
+
+static void
+fetch(struct walk_object *self)
+{
+    self->consumed = self->fetched = 0;
+    for (int i = 0; i < STEPS_MAX && self->fetched < self->batch; i++) {
+        struct marey_step step;
+        if (self->is_over || self->has_no_memory)
+            break;
+        if (!marey_walk_next(self->walk, &step))
+            self->is_over = true;
+        else if (self->wants_calls)
+            fetch_calls(self, &step);
+        else
+            self->calls[self->fetched++] = (struct whole_call){step, false};
+    }
+    if (self->is_over && marey_walk_status(self->walk, NULL) == MAREY_OK)
+        fetch_suspended(self);
     if (self->batch < BATCH_MAX)
         self->batch *= 2;
 }
@@ -457,13 +519,19 @@ next_step(struct walk_object *self)
 {
     struct marey_error err;
 
-    if (self->step_index == self->step_count && !self->is_over) {
+    while (self->consumed == self->fetched && !self->is_drained) {
         Py_BEGIN_ALLOW_THREADS
-            fetch_steps(self);
+            fetch(self);
         Py_END_ALLOW_THREADS
+        if (PyErr_CheckSignals() < 0)
+            return NULL;
+        if (self->has_no_memory || marey_walk_status(self->walk, NULL) != MAREY_OK)
+            break;
     }
-    if (self->step_index < self->step_count)
-        return make_step(self, &self->steps[self->step_index++]);
+    if (self->consumed < self->fetched)
+        return make_step(self, &self->calls[self->consumed++]);
+    if (self->has_no_memory)
+        return PyErr_NoMemory();
     if (marey_walk_status(self->walk, &err) != MAREY_OK)
         return raise_error(&err);
     return NULL;
@@ -517,6 +585,11 @@ trace_walk(struct trace_object *self, PyObject *args)
     if (pick_init(&walk->pick, self, selection) < 0) {
         Py_CLEAR(walk);
         goto done;
+    }
+    if (wants_calls) {
+        /* A walk would judge each part of a generator by itself. */
+        walk->min_duration_ns = walk->pick.selection.min_duration_ns;
+        walk->pick.selection.min_duration_ns = 0;
     }
     if (marey_walk_new(self->trace, &walk->pick.selection,
                        by_lane ? MAREY_ORDER_LANE : MAREY_ORDER_TIME, &walk->walk,

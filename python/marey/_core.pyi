@@ -120,7 +120,7 @@ class Unrecorded(NamedTuple):
     text: str
 
 Value: TypeAlias = bool | int | float | str | bytes | Unrecorded | None
-Ended: TypeAlias = Literal["returned", "raised", "cut", "open"]
+Ended: TypeAlias = Literal["returned", "raised", "cut", "open", "suspended"]
 
 class _Step:
     @property

@@ -205,7 +205,7 @@ class Trace:
         """The calls chosen, each when it ends: in order of their ends.
 
         A generator's or coroutine's activation is one call, however often it is
-        suspended.
+        suspended. Those that nobody resumed come last.
         """
         selection = self._select(
             function, thread, process, start_ns, end_ns, min_duration_ns, max_depth

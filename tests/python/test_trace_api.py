@@ -126,8 +126,8 @@ def test_calls_are_typed_and_come_as_they_end(shop: Path) -> None:
         assert query.parent is not None
         assert query.parent.name == "main"
         assert query.function is query.function
-        assert query.duration_ns == query.end_ns - query.begin_ns == 60
-        assert query.running_ns == 60
+        assert query.duration_ns == query.end_ns - query.begin_ns == 90
+        assert query.running_ns == 90
         assert query.self_ns == 50
         assert query.child_count == 1
         assert query.lane.name == "MainThread"
@@ -148,14 +148,46 @@ def test_a_generator_is_one_call(shop: Path) -> None:
         assert call.running_ns == 30
 
 
+def test_generators_left_suspended_are_calls_too(tmp_path: Path) -> None:
+    b = Builder()
+    p = b.process()
+    numbers = p.function("numbers", module="app", flags=GENERATOR)
+    inner = p.function("inner", module="app")
+    t = p.lane()
+    for _ in range(100):  # all with one key: each takes the place of the one before
+        t.enter(numbers)
+        t.call(inner)
+        t.suspend(7)
+        t.resume(numbers, 7)
+        t.call(inner)
+        t.suspend(7)
+    for key in range(1000, 1200):
+        t.enter(numbers)
+        t.suspend(key)
+    for key in range(1000, 1200, 2):
+        t.resume(numbers, key)
+        t.unwind("StopIteration")
+    with marey.open(b.write(tmp_path / "t.marey")) as trace:
+        calls = list(trace.calls(function="app:numbers"))
+        assert len(calls) == 300
+        ended = [call.ended for call in calls]
+        assert ended.count("suspended") == 200
+        assert ended.count("raised") == 100
+        double = calls[0]
+        assert (double.ended, double.child_count) == ("suspended", 2)
+        assert (double.duration_ns, double.running_ns, double.self_ns) == (70, 60, 40)
+        assert len(list(trace.calls(function="app:inner"))) == 200
+
+
 def test_a_span_is_a_call_with_values(shop: Path) -> None:
     with marey.open(shop) as trace:
         (call,) = (c for c in trace.calls() if c.function.is_span)
         assert call.name == "load"
         assert call.values == {
             "path": "x.csv",
-            "secret": marey.Unrecorded("redacted", ""),
+            "secret": ("redacted", ""),
         }
+        assert isinstance(call.values["secret"], marey.Unrecorded)
 
 
 @pytest.mark.parametrize(
@@ -252,9 +284,9 @@ def test_totals_are_sums_of_the_calls(shop: Path) -> None:
         assert len(totals) == 6
         query = rows["Session.query"]
         assert query.call_count == 4
-        assert query.total_ns == 3 * 60 + 100
+        assert query.total_ns == 3 * 90 + 100
         assert query.self_ns == 3 * 50 + 100
-        assert (query.min_ns, query.max_ns) == (60, 100)
+        assert (query.min_ns, query.max_ns) == (90, 100)
         assert rows["fail"].raised_count == 1
         assert rows["main"].open_count == 1
         callers = totals.callers(query.function)
