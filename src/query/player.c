@@ -1,0 +1,659 @@
+/* Playing streams: which is next, how chunks follow each other, how a window starts and
+ * ends. What an event does to a lane is in play.h.
+ */
+#include "query/player.h"
+
+#include "query/play.h"
+
+#define FREE_BUFFERS_MAX 64
+
+/* ---- buffers ---- */
+
+static struct chunk_buffer *
+take_buffer(struct player *player, size_t size)
+{
+    struct chunk_buffer *buffer = player->free_buffers;
+
+    if (buffer != NULL) {
+        player->free_buffers = buffer->next;
+        player->free_buffer_count--;
+    } else {
+        buffer = marey_memory_new(1, sizeof(*buffer));
+        if (buffer == NULL)
+            return NULL;
+    }
+    if (!marey_memory_grow((void **)&buffer->bytes, &buffer->capacity, size, 1)) {
+        marey_memory_free(buffer->bytes);
+        marey_memory_free(buffer);
+        return NULL;
+    }
+    return buffer;
+}
+
+static void
+give_buffer(struct player *player, struct player_stream *stream)
+{
+    struct chunk_buffer *buffer = stream->chunk;
+
+    stream->chunk = NULL;
+    if (buffer == NULL)
+        return;
+    if (player->free_buffer_count >= FREE_BUFFERS_MAX) {
+        marey_memory_free(buffer->bytes);
+        marey_memory_free(buffer);
+        return;
+    }
+    buffer->next = player->free_buffers;
+    player->free_buffers = buffer;
+    player->free_buffer_count++;
+}
+
+static bool
+fail(struct player *player, enum marey_status status, const char *what)
+{
+    if (player->status == MAREY_OK)
+        player->status = marey_fail(&player->error, status, "%s", what);
+    return false;
+}
+
+bool
+marey_player_grow(struct player_lane *lane)
+{
+    bool is_new = lane->frames == NULL;
+
+    if (lane->depth >= MAREY_DEPTH_MAX ||
+        !marey_memory_grow((void **)&lane->frames, &lane->capacity,
+                           (size_t)lane->depth + 2, sizeof(*lane->frames)))
+        return false;
+    if (is_new)
+        lane->frames[0] = below_all;
+    return true;
+}
+
+/* ---- the order of streams ---- */
+
+static void
+set_key(const struct player *player, struct player_stream *stream, uint64_t ticks)
+{
+    stream->key = player->is_by_lane ? 0 : ticks;
+}
+
+/* Ties go to the lower lane, so that an order is the same each time. */
+static inline bool
+is_before(const struct player *player, uint32_t a, uint32_t b)
+{
+    uint64_t left = player->streams[a].key, right = player->streams[b].key;
+
+    return left < right || (left == right && a < b);
+}
+
+static void
+sift_down(struct player *player, uint32_t at)
+{
+    uint32_t *heap = player->heap, moved = heap[at];
+
+    for (uint32_t child = 2 * at + 1; child < player->heap_count; child = 2 * at + 1) {
+        if (child + 1 < player->heap_count &&
+            is_before(player, heap[child + 1], heap[child]))
+            child++;
+        if (!is_before(player, heap[child], moved))
+            break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = moved;
+}
+
+static void
+remove_first(struct player *player)
+{
+    player->heap[0] = player->heap[--player->heap_count];
+    if (player->heap_count > 0)
+        sift_down(player, 0);
+}
+
+/* ---- from chunk to chunk ---- */
+
+static const struct marey_extent *
+extent_at(const struct player *player, const struct player_stream *stream,
+          uint32_t index)
+{
+    return &player->trace->directory->extents[stream->stream->first + index];
+}
+
+/* When the calls of a lane are over that are open at the end of the window. */
+static int64_t
+end_of(const struct player *player, const struct player_lane *lane)
+{
+    const struct lane *known = &player->trace->lanes[lane->index];
+    const struct process *process = &player->trace->processes[lane->process];
+    uint64_t ticks = known->has_end ? known->end_ticks : process->end_ticks;
+    int64_t end_ns = clock_ns(&player->trace->clock, ticks);
+
+    if (end_ns < lane->last_ns)
+        end_ns = lane->last_ns;
+    return end_ns < player->selection.to_ns ? end_ns : player->selection.to_ns;
+}
+
+static void
+go_to_end(struct player *player, struct player_stream *stream)
+{
+    const struct process *process = &player->trace->processes[stream->home->process];
+
+    give_buffer(player, stream);
+    stream->phase = PHASE_END;
+    set_key(player, stream,
+            process->end_ticks > stream->last_ticks ? process->end_ticks
+                                                    : stream->last_ticks);
+}
+
+/* Behind a chunk: waits for the next one, or ends. */
+static void
+go_to_chunk(struct player *player, struct player_stream *stream)
+{
+    stream->lane = stream->home;
+    stream->phase = PHASE_CHUNK;
+    if (stream->next_extent >= stream->stream->count) {
+        bool is_lost = stream->expected > stream->due;
+        if (!is_lost) {
+            go_to_end(player, stream);
+            return;
+        }
+        set_key(player, stream, stream->last_ticks); /* its gap is still to be told */
+        return;
+    }
+    const struct marey_extent *next = extent_at(player, stream, stream->next_extent);
+    bool has_gap = next->first_index > stream->due && stream->next_extent > 0;
+    set_key(player, stream,
+            has_gap && stream->last_ticks < next->base_ticks ? stream->last_ticks
+                                                             : next->base_ticks);
+}
+
+/* Loads the event that comes next. */
+static void
+fetch(struct player *player, struct player_stream *stream)
+{
+    struct chunk_buffer *chunk = stream->chunk;
+
+    if (MAREY_LIKELY(marey_cursor_next(&chunk->cursor, &stream->event))) {
+        stream->phase = PHASE_EVENTS;
+        if (!player->is_by_lane)
+            stream->key = stream->event.ticks;
+        return;
+    }
+    give_buffer(player, stream);
+    go_to_chunk(player, stream);
+}
+
+/* How much of the lane's stack the snapshot leaves as it is. Moves the snapshot behind
+ * that. */
+static uint32_t
+common_calls(const struct player *player, const struct player_lane *lane,
+             struct marey_snapshot *snapshot)
+{
+    struct marey_snapshot ahead = *snapshot;
+    struct marey_snapshot_entry entry;
+    uint32_t keep = 0;
+
+    while (keep < lane->depth && marey_snapshot_next(&ahead, &entry)) {
+        const struct frame *frame = &lane->frames[keep + 1];
+        uint32_t function = resolve_function(player, lane, entry.function);
+        if (function != frame->function || entry.is_resumed != frame->is_resumed ||
+            clock_ns(&player->trace->clock, entry.start_ticks) != frame->begin_ns)
+            break;
+        keep++;
+        *snapshot = ahead;
+    }
+    return keep;
+}
+
+/* Makes the stack of the present lane what the snapshot says, in the next phases. */
+static void
+go_to_snapshot(struct player *player, struct player_stream *stream, uint64_t open_ticks)
+{
+    stream->keep = common_calls(player, stream->lane, &stream->snapshot);
+    stream->open_ticks = open_ticks;
+    stream->phase = PHASE_CUT;
+}
+
+/* Reads a chunk into a buffer of the stream. False: it is damaged, or (with a status)
+ * nothing goes on. */
+static bool
+read_chunk(struct player *player, struct player_stream *stream,
+           const struct marey_extent *extent)
+{
+    struct chunk_buffer *chunk = take_buffer(player, extent->payload_size);
+
+    if (chunk == NULL)
+        return fail(player, MAREY_NOMEM, "no memory for a chunk");
+    stream->chunk = chunk;
+    enum marey_status status =
+        marey_extent_read(player->trace->directory, extent, chunk->bytes);
+    if (status == MAREY_OK &&
+        marey_snapshot_init(&stream->snapshot, chunk->bytes, extent->snapshot_size,
+                            extent->base_ticks)) {
+        marey_cursor_init(&chunk->cursor, chunk->bytes + extent->snapshot_size,
+                          extent->payload_size - extent->snapshot_size,
+                          extent->base_ticks, extent->is_open);
+        return true;
+    }
+    give_buffer(player, stream);
+    if (status == MAREY_IO)
+        return fail(player, status, "the trace cannot be read");
+    return false;
+}
+
+/* A lane of which nothing was seen yet begins with its first chunk. */
+static void
+begin_lane(const struct player *player, struct player_stream *stream, uint64_t ticks)
+{
+    if (stream->home->last_ns == INT64_MIN)
+        observe(player, stream->home, ticks);
+    if (stream->last_ticks < ticks)
+        stream->last_ticks = ticks;
+}
+
+/* PHASE_CHUNK: opens the next chunk, and says what was lost before it. */
+static bool
+open_chunk(struct player *player, struct player_stream *stream, struct beat *out)
+{
+    uint64_t lost = 0;
+
+    if (stream->next_extent < stream->stream->count) {
+        const struct marey_extent *extent =
+            extent_at(player, stream, stream->next_extent++);
+        if (extent->first_index + extent->record_count > stream->expected)
+            stream->expected = extent->first_index + extent->record_count;
+        if (!read_chunk(player, stream, extent)) {
+            go_to_chunk(player, stream);
+            return false;
+        }
+        if (extent->first_index > stream->due)
+            lost = extent->first_index - stream->due;
+        stream->due = extent->first_index;
+        begin_lane(player, stream, extent->base_ticks);
+        go_to_snapshot(player, stream, extent->base_ticks);
+    } else {
+        lost = stream->expected - stream->due;
+        stream->due = stream->expected;
+        begin_lane(player, stream, extent_at(player, stream, 0)->base_ticks);
+        go_to_end(player, stream);
+    }
+    return lost > 0 && tell_gap(stream->home, lost, out);
+}
+
+/* ---- phases without events ---- */
+
+static bool
+cut_call(struct player *player, struct player_stream *stream, struct beat *out)
+{
+    struct player_lane *lane = stream->lane;
+
+    if (lane->depth > stream->keep)
+        return end_call(lane, MAREY_END_CUT, MAREY_NO_INDEX, out);
+    stream->phase = PHASE_OPEN;
+    set_key(player, stream, stream->open_ticks);
+    return false;
+}
+
+static bool
+open_call(struct player *player, struct player_stream *stream, struct beat *out)
+{
+    struct marey_snapshot_entry entry;
+
+    if (!marey_snapshot_next(&stream->snapshot, &entry)) {
+        fetch(player, stream);
+        return false;
+    }
+    uint32_t function = resolve_function(player, stream->lane, entry.function);
+    if (function == MAREY_NO_INDEX)
+        return false; /* its callees hang on the nearest call that is known */
+    observe(player, stream->lane, stream->open_ticks);
+    return reopen_call(player, stream->lane, function, &entry, out);
+}
+
+/* Before events of a lane are told, the calls that reach into the window are. */
+static void
+go_to_announce(struct player_stream *stream, struct player_lane *lane)
+{
+    stream->is_event_due = stream->phase == PHASE_EVENTS;
+    stream->phase = PHASE_ANNOUNCE;
+    stream->announcing = lane;
+    stream->announced = 0;
+}
+
+static bool
+announce_call(struct player *player, struct player_stream *stream, struct beat *out)
+{
+    struct player_lane *lane = stream->announcing;
+
+    if (stream->announced < lane->depth)
+        return announce(player, lane, ++stream->announced, out);
+    lane->is_announced = true;
+    if (!stream->is_event_due) {
+        go_to_chunk(player, stream);
+        return false;
+    }
+    stream->phase = PHASE_EVENTS;
+    set_key(player, stream, stream->event.ticks);
+    if (!stream->lane->is_announced)
+        go_to_announce(stream, stream->lane);
+    return false;
+}
+
+static bool
+end_open_call(struct player *player, struct player_stream *stream, struct beat *out)
+{
+    struct player_lane *lane = stream->home;
+
+    if (lane->depth == 0) {
+        marey_memory_free(lane->frames);
+        lane->frames = NULL;
+        lane->capacity = 0;
+        stream->phase = PHASE_OVER;
+        return false;
+    }
+    lane->last_ns = end_of(player, lane);
+    return end_call(lane, MAREY_END_OPEN, MAREY_NO_INDEX, out);
+}
+
+/* ---- events ---- */
+
+static bool
+play(struct player *player, struct player_stream *stream, struct beat *out)
+{
+    const struct marey_event *event = &stream->event;
+    struct player_lane *lane = stream->lane;
+    int64_t now_ns = observe(player, lane, event->ticks);
+
+    if (MAREY_UNLIKELY(now_ns >= player->selection.to_ns)) {
+        lane->last_ns = player->selection.to_ns;
+        go_to_end(player, stream);
+        return false;
+    }
+    stream->last_ticks = event->ticks;
+    if (MAREY_LIKELY(event->kind < MAREY_EVENT_THROWN)) {
+        player->position++;
+        stream->due++;
+        lane->event_count++;
+        enum played played = play_event(player, stream, event, out);
+        if (MAREY_UNLIKELY(played == PLAYED_BADLY)) {
+            /* Of a function that is not known: the rest of the chunk is lost. */
+            stream->due--;
+            give_buffer(player, stream);
+            go_to_chunk(player, stream);
+            return false;
+        }
+        fetch(player, stream);
+        return played == PLAYED_BEAT;
+    }
+    switch (event->kind) {
+    case MAREY_EVENT_RESYNC:
+        stream->snapshot = event->snapshot;
+        go_to_snapshot(player, stream, event->ticks);
+        return false;
+    case MAREY_EVENT_LOST: {
+        bool is_told = tell_gap(lane, event->number, out);
+        stream->due += event->number;
+        fetch(player, stream);
+        return is_told;
+    }
+    default: break;
+    }
+    play_note(player, stream, event);
+    fetch(player, stream);
+    if (!stream->lane->is_announced && !stream->is_silent)
+        go_to_announce(stream, stream->lane);
+    return false;
+}
+
+static bool advance(struct player *player, struct player_stream *stream,
+                    struct beat *out);
+
+/* The time of what the stream does next, if it is an event or a chunk. */
+static bool
+knows_time(const struct player *player, const struct player_stream *stream,
+           int64_t *time_ns)
+{
+    uint64_t ticks;
+
+    if (stream->phase == PHASE_EVENTS)
+        ticks = stream->event.ticks;
+    else if (stream->phase == PHASE_CHUNK &&
+             stream->next_extent < stream->stream->count)
+        ticks = extent_at(player, stream, stream->next_extent)->base_ticks;
+    else
+        return false;
+    *time_ns = clock_ns(&player->trace->clock, ticks);
+    return true;
+}
+
+/* Plays in silence what lies before the window; then the calls that reach into it are
+ * told, if the lane lives to see it. */
+static bool
+prime(struct player *player, struct player_stream *stream, struct beat *out)
+{
+    int64_t from_ns = player->selection.from_ns, time_ns;
+
+    stream->is_silent = true;
+    go_to_chunk(player, stream);
+    while (player->status == MAREY_OK && stream->phase != PHASE_END) {
+        if (knows_time(player, stream, &time_ns) && time_ns >= from_ns)
+            break;
+        advance(player, stream, out);
+    }
+    stream->is_silent = false;
+    if (stream->phase == PHASE_END && end_of(player, stream->home) < from_ns)
+        stream->home->depth = 0;
+    else
+        go_to_announce(stream, stream->home);
+    set_key(player, stream, 0);
+    return false;
+}
+
+/* One thing of a stream. True: it is a beat. */
+static bool
+advance(struct player *player, struct player_stream *stream, struct beat *out)
+{
+    if (MAREY_LIKELY(stream->phase == PHASE_EVENTS))
+        return play(player, stream, out);
+    switch (stream->phase) {
+    case PHASE_CHUNK: return open_chunk(player, stream, out);
+    case PHASE_CUT: return cut_call(player, stream, out);
+    case PHASE_OPEN: return open_call(player, stream, out);
+    case PHASE_PRIME: return prime(player, stream, out);
+    case PHASE_ANNOUNCE: return announce_call(player, stream, out);
+    case PHASE_END: return end_open_call(player, stream, out);
+    default: return false;
+    }
+}
+
+/* Calls on lanes that have no stream of their own, when all streams are over. */
+static bool
+end_leftover(struct player *player, struct beat *out)
+{
+    for (; player->leftover < player->trace->lane_count; player->leftover++) {
+        struct player_lane *lane = &player->lanes[player->leftover];
+        if (lane->depth == 0 || !lane->is_announced)
+            continue;
+        lane->last_ns = end_of(player, lane);
+        if (end_call(lane, MAREY_END_OPEN, MAREY_NO_INDEX, out) && lane->is_selected)
+            return true;
+    }
+    if (player->leftover == player->trace->lane_count) {
+        player->leftover++;
+        marey_activation_forget_all(player);
+    }
+    return false;
+}
+
+bool
+marey_player_next(struct player *player, struct beat *out)
+{
+    while (player->heap_count > 0) {
+        uint32_t index = player->heap[0];
+        struct player_stream *stream = &player->streams[index];
+        bool is_beat = advance(player, stream, out);
+        if (MAREY_UNLIKELY(player->status != MAREY_OK))
+            return false;
+        if (MAREY_UNLIKELY(stream->phase == PHASE_OVER))
+            remove_first(player);
+        else if (player->heap_count > 1 &&
+                 (is_before(player, player->heap[1], index) ||
+                  (player->heap_count > 2 &&
+                   is_before(player, player->heap[2], index))))
+            sift_down(player, 0);
+        if (is_beat && MAREY_LIKELY(out->lane->is_selected))
+            return true;
+    }
+    return player->status == MAREY_OK && end_leftover(player, out);
+}
+
+/* ---- starting and stopping ---- */
+
+/* Tasks run on threads: where one is selected, its process's threads must be played. */
+static bool
+is_needed(const struct player *player, const struct lane *lane, const bool *has_task)
+{
+    return player->selection.lanes == NULL ||
+           player->lanes[lane - player->trace->lanes].is_selected ||
+           has_task[lane->process];
+}
+
+/* The last chunk that starts before the window, or the first of all. */
+static uint32_t
+chunk_before(const struct player *player, const struct player_stream *stream)
+{
+    uint32_t from = 0, to = stream->stream->count;
+
+    while (from < to) {
+        uint32_t middle = from + (to - from) / 2;
+        uint64_t ticks = extent_at(player, stream, middle)->base_ticks;
+        if (clock_ns(&player->trace->clock, ticks) <= player->selection.from_ns)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    return from > 0 ? from - 1 : 0;
+}
+
+static void
+init_stream(struct player *player, struct player_stream *stream,
+            const struct marey_stream *source, struct player_lane *home)
+{
+    stream->stream = source;
+    stream->home = stream->lane = home;
+    if (player->selection.from_ns == INT64_MIN) {
+        go_to_chunk(player, stream);
+        return;
+    }
+    stream->phase = PHASE_PRIME;
+    stream->next_extent = chunk_before(player, stream);
+    /* What was lost before that chunk was lost before the window. */
+    if (stream->next_extent > 0)
+        stream->due = stream->expected =
+            extent_at(player, stream, stream->next_extent)->first_index;
+    set_key(player, stream, 0);
+}
+
+static void
+init_lanes(struct player *player, bool *has_task)
+{
+    const struct marey_trace *trace = player->trace;
+
+    for (size_t i = 0; i < trace->lane_count; i++) {
+        struct player_lane *lane = &player->lanes[i];
+        const uint64_t *cost_ps;
+        lane->index = (uint32_t)i;
+        lane->process = trace->lanes[i].process;
+        lane->last_ns = INT64_MIN;
+        lane->is_announced = player->selection.from_ns == INT64_MIN;
+        lane->is_selected =
+            player->selection.lanes == NULL || player->selection.lanes[i];
+        cost_ps = trace->processes[lane->process].cost_ps;
+        for (int kind = 0; kind < 2; kind++)
+            lane->cost_ps[kind] = cost_ps[kind + 1] < UINT32_MAX
+                                      ? (uint32_t)cost_ps[kind + 1]
+                                      : UINT32_MAX;
+        has_task[lane->process] |=
+            lane->is_selected && trace->lanes[i].kind != MAREY_LANE_THREAD;
+    }
+}
+
+static void
+init_traits(struct player *player)
+{
+    for (uint32_t i = 0; i < player->trace->functions.count; i++) {
+        const struct function *function = trace_function(player->trace, i);
+        bool is_selected =
+            player->selection.functions == NULL || player->selection.functions[i];
+        player->traits[i] =
+            (uint8_t)((function->flags & MAREY_FUNCTION_C ? TRAIT_C : 0) |
+                      (is_selected ? TRAIT_SELECTED : 0));
+    }
+}
+
+static void
+init_streams(struct player *player, const bool *has_task)
+{
+    const struct marey_trace *trace = player->trace;
+
+    for (size_t i = 0; i < trace->lane_count; i++) {
+        const struct lane *lane = &trace->lanes[i];
+        if (lane->stream == NULL || !is_needed(player, lane, has_task))
+            continue;
+        uint32_t index = player->stream_count++;
+        init_stream(player, &player->streams[index], lane->stream, &player->lanes[i]);
+        player->heap[player->heap_count++] = index;
+    }
+    for (uint32_t at = player->heap_count / 2; at-- > 0;)
+        sift_down(player, at);
+}
+
+enum marey_status
+marey_player_init(struct player *player, struct marey_trace *trace,
+                  const struct marey_selection *selection, enum marey_order order,
+                  struct marey_error *err)
+{
+    bool *has_task = marey_memory_new(trace->process_count, sizeof(*has_task));
+
+    *player = (struct player){.trace = trace, .selection = *selection};
+    player->is_by_lane = order == MAREY_ORDER_LANE;
+    player->lanes = marey_memory_new(trace->lane_count, sizeof(*player->lanes));
+    player->streams = marey_memory_new(trace->lane_count, sizeof(*player->streams));
+    player->heap = marey_memory_new(trace->lane_count, sizeof(*player->heap));
+    player->traits = marey_memory_new(trace->functions.count, 1);
+    if (has_task == NULL || player->lanes == NULL || player->streams == NULL ||
+        player->heap == NULL || player->traits == NULL) {
+        marey_memory_free(has_task);
+        marey_player_release(player);
+        return marey_fail(err, MAREY_NOMEM, "no memory to walk the trace");
+    }
+    init_lanes(player, has_task);
+    init_traits(player);
+    init_streams(player, has_task);
+    marey_memory_free(has_task);
+    return MAREY_OK;
+}
+
+void
+marey_player_release(struct player *player)
+{
+    for (uint32_t i = 0; i < player->stream_count; i++)
+        give_buffer(player, &player->streams[i]);
+    while (player->free_buffers != NULL) {
+        struct chunk_buffer *buffer = player->free_buffers;
+        player->free_buffers = buffer->next;
+        marey_memory_free(buffer->bytes);
+        marey_memory_free(buffer);
+    }
+    for (size_t i = 0; player->lanes != NULL && i < player->trace->lane_count; i++)
+        marey_memory_free(player->lanes[i].frames);
+    marey_memory_free(player->lanes);
+    marey_memory_free(player->streams);
+    marey_memory_free(player->heap);
+    marey_memory_free(player->traits);
+    marey_memory_free(player->activations);
+    marey_table_release(&player->activation_index);
+    *player = (struct player){0};
+}
