@@ -1,0 +1,37 @@
+/* How many durations of which length: log-linear, so that a percentile is within 1 %.
+ *
+ * Up to 64 ns a bucket is a nanosecond; above, each doubling has 64 buckets. Blocks of
+ * 64 are made when first hit: the durations of one function span few doublings.
+ */
+#ifndef MAREY_QUERY_HISTOGRAM_H
+#define MAREY_QUERY_HISTOGRAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define HISTOGRAM_BITS 6
+#define HISTOGRAM_BUCKETS (1 << HISTOGRAM_BITS)
+#define HISTOGRAM_BLOCKS (64 - HISTOGRAM_BITS)
+
+/* Blocks of many histograms. Usable when all zero. */
+struct histogram_pool {
+    uint32_t (*blocks)[HISTOGRAM_BUCKETS]; /* owned */
+    size_t count, capacity;
+};
+/* Usable when all zero. */
+struct histogram {
+    uint32_t block_at[HISTOGRAM_BLOCKS]; /* in the pool, + 1; 0: nothing there yet */
+};
+
+void marey_histogram_pool_release(struct histogram_pool *pool);
+
+/* Negative durations count as 0. False: no memory. */
+bool marey_histogram_add(struct histogram_pool *pool, struct histogram *histogram,
+                         int64_t duration_ns);
+
+/* The duration that `percent` of all do not exceed; 0 where there are none. */
+int64_t marey_histogram_percentile(const struct histogram_pool *pool,
+                                   const struct histogram *histogram, unsigned percent);
+
+#endif
