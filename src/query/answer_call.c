@@ -448,7 +448,7 @@ marey_answer_event(struct marey_trace *trace, const struct marey_question *quest
 {
     struct marey_selection selection = question->selection;
     enum marey_status status = MAREY_OK;
-    struct marey_step found;
+    struct marey_step found = {0};
     bool *lanes = NULL, has = false;
     int64_t width = BACK_FIRST_NS,
             limit = selection.from_ns < 0 ? 0 : selection.from_ns;
