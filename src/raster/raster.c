@@ -116,9 +116,13 @@ decorate(const struct marey_canvas *canvas, struct box box,
     int32_t s = (int32_t)scale, width = box.right - box.left;
 
     if (rect->flags & MAREY_LOD_RAISED) {
-        int32_t edge = width > 8 * s ? 3 * s : width > 2 * s ? s : width;
-        fill(canvas, (struct box){box.right - edge, box.top, box.right, box.bottom},
-             colours->raised);
+        bool is_sure = !(rect->flags & MAREY_LOD_DENSE);
+        int32_t edge = width > 8 * s ? 3 * s : width < 2 * s ? width : 2 * s;
+        int32_t tall = is_sure && width > 8 * s ? box.bottom - box.top
+                                                : (box.bottom - box.top + 3) / 4;
+        blend(canvas,
+              (struct box){box.right - edge, box.bottom - tall, box.right, box.bottom},
+              colours->raised, is_sure ? 255 : 150);
     }
     if (rect->flags & (MAREY_LOD_OPEN | MAREY_LOD_CUT) && width > 6 * s)
         tear(canvas, box, colours->background, 3 * s);

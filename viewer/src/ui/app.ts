@@ -62,6 +62,10 @@ export class App {
     this.wireTabs()
     this.wireButtons()
     this.wireSplitter()
+    document.addEventListener('keydown', (event) => {
+      if (event.key === 'Tab') document.body.classList.add('keyboard')
+    })
+    document.addEventListener('pointerdown', () => document.body.classList.remove('keyboard'))
     session.on(['window', 'chosen', 'area', 'search', 'marks', 'tab', 'playhead'], () => this.scheduleAddress())
     session.on(['area', 'tab', 'data', 'search', 'theme'], () => void this.showFlame())
     this.showSummary()
@@ -115,7 +119,7 @@ export class App {
   }
 
   private chooseHit(hit: Hit): void {
-    this.session.choose({ lane: hit.lane, depth: hit.depth, time: Math.round((hit.begin + hit.end) / 2 > hit.time ? hit.time : hit.time), begin: hit.begin, end: hit.end, fn: hit.fn })
+    this.session.choose({ lane: hit.lane, depth: hit.depth, time: Math.floor(hit.time), begin: hit.begin, end: hit.end, fn: hit.fn })
   }
 
   private goToPlace(place: Place): void {
@@ -361,7 +365,7 @@ export class App {
   private moveDepth(by: number): void {
     const { chosen } = this.session
     if (!chosen || chosen.depth + by < 0) return
-    this.goTo({ ...chosen, depth: chosen.depth + by, time: by > 0 ? chosen.time : chosen.time })
+    this.goTo({ ...chosen, depth: chosen.depth + by })
   }
 
   private async sibling(back: boolean): Promise<void> {

@@ -30,7 +30,7 @@ export class Details {
     session.on('data', () => {
       if (!this.call) void this.load()
     })
-    this.render()
+    void this.load()
   }
 
   private async load(): Promise<void> {
@@ -42,6 +42,7 @@ export class Details {
     if (!chosen) {
       replace(this.aside)
       void this.source.show(null)
+      void this.loadSlowest()
       return
     }
     void this.source.show(chosen.fn)
@@ -64,6 +65,47 @@ export class Details {
     } catch (error) {
       if (!(error instanceof Dropped) && this.of === chosen) this.note(String(error))
     }
+  }
+
+  /** While nothing is chosen: where the time went. */
+  private async loadSlowest(): Promise<void> {
+    const { session } = this
+    if (!session.hasData) return
+    try {
+      const totals = await session.client.ask('totals', [{ from: -1, to: -1, lanes: null }], { key: 'totals-all' })
+      if (session.chosen) return
+      const rows = [...totals.rows].sort((a, b) => b[3] - a[3]).slice(0, 14)
+      const most = Math.max(rows[0]?.[3] ?? 1, 1)
+      const body = make('tbody')
+      for (const row of rows) {
+        const bar = make('span', { class: 'bar' })
+        bar.style.width = `${(100 * row[3]) / most}%`
+        const slowest = () => void this.showSlowest(row[0])
+        body.append(make('tr', {},
+          make('td', {}, functionButton(session, row[0], () => {
+            session.chooseFunction(row[0])
+            session.setTab('functions')
+          })),
+          make('td', { class: 'number' }, formatCount(row[1])),
+          make('td', { class: 'number with-bar' }, bar, formatDuration(row[3])),
+          make('td', { class: 'number' }, make('button', { class: 'link', type: 'button', title: 'show the slowest call', onclick: slowest }, formatDuration(row[5])))))
+      }
+      replace(this.aside, make('h3', {}, 'Where the time went (self time)'),
+        make('table', { class: 'table' }, make('thead', {}, make('tr', {},
+          make('th', {}, 'Function'), make('th', { class: 'number' }, 'Calls'), make('th', { class: 'number' }, 'Self'), make('th', { class: 'number' }, 'Slowest call'))), body))
+    } catch (error) {
+      if (!(error instanceof Dropped)) replace(this.aside, make('p', { class: 'quiet' }, String(error)))
+    }
+  }
+
+  private async showSlowest(fn: number): Promise<void> {
+    const { session } = this
+    const calls = await session.client.ask('calls', [fn, { from: -1, to: -1, lanes: null }, 1], { key: 'calls' })
+    const slowest = calls.slowest[0]
+    if (!slowest) return
+    const [begin, duration, lane, depth] = slowest
+    session.show(framed({ from: begin, to: begin + duration }, 0.5), true)
+    this.goTo({ lane, depth, time: begin, begin, end: begin + duration, fn })
   }
 
   private note(text: string): void {
@@ -89,6 +131,7 @@ export class Details {
   private render(): void {
     const { session } = this
     const chosen = session.chosen
+    this.box.parentElement?.classList.toggle('empty', !chosen)
     if (!chosen) {
       replace(this.box, make('div', { class: 'welcome' },
         make('h2', {}, 'Click a call to see all about it'),
@@ -206,8 +249,7 @@ export function slowestTable(
   const body = make('tbody')
   for (const [begin, duration, lane, depth, ending] of slowest as [number, number, number, number, number][]) {
     const go = () => {
-      const chosen = { lane, depth, time: begin + Math.floor(duration / 2), begin, end: begin + duration, fn }
-      chosen.time = begin
+      const chosen = { lane, depth, time: begin, begin, end: begin + duration, fn }
       session.show(framed({ from: begin, to: begin + duration }, 0.5), true)
       goTo(chosen)
     }
