@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/table.h"
 #include "base/varint.h"
 #include "capture/recording.h"
 
@@ -207,6 +208,20 @@ lock_tables(void)
 
 /* ---- strings, files, functions ---- */
 
+/* The id of the text, counted from 1; 0: out of memory. */
+static uint32_t
+intern(struct marey_intern *table, const char *bytes, size_t size_bytes, bool *is_new)
+{
+    size_t count = table->count;
+    uint32_t index;
+
+    *is_new = false;
+    if (!marey_intern_put(table, bytes, size_bytes, &index))
+        return 0;
+    *is_new = table->count > count;
+    return index + 1;
+}
+
 uint32_t
 marey_define_string(const char *bytes, size_t size_bytes)
 {
@@ -215,7 +230,7 @@ marey_define_string(const char *bytes, size_t size_bytes)
     if (size_bytes > NAME_KEPT_MAX)
         size_bytes = NAME_KEPT_MAX;
     lock_tables();
-    uint32_t id = marey_intern_put(&strings, bytes, size_bytes, &is_new);
+    uint32_t id = intern(&strings, bytes, size_bytes, &is_new);
     if (is_new) {
         struct record record = record_of(MAREY_DEF_STRING);
         put_number(&record, id);
@@ -235,7 +250,7 @@ marey_define_file(const char *path, size_t size_bytes, uint64_t source_key)
     if (size_bytes > NAME_KEPT_MAX)
         size_bytes = NAME_KEPT_MAX;
     lock_tables();
-    uint32_t id = marey_intern_put(&files, path, size_bytes, &is_new);
+    uint32_t id = intern(&files, path, size_bytes, &is_new);
     if (is_new) {
         struct record record = record_of(MAREY_DEF_FILE);
         put_number(&record, id);

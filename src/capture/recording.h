@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "capture/intern.h"
 #include "marey/capture.h"
 
 /* The definition stream of the process. */
