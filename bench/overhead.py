@@ -150,6 +150,9 @@ def measure(
             job = dataclasses.replace(job, output=str(work / f"out{suffix}"))
             try:
                 run = run_tool(tool, interpreter, job, **run_once)
+                # A tracer that cannot start lets the program run on, at no cost at all.
+                if tool.keeps_events and not run.output_size_bytes:
+                    raise MissingError("it left no recording")
                 if turn == 0 and tool.environment == "marey":
                     result.traces[tool.name] = trace_info(interpreter, job.output)
             except MissingError as problem:
