@@ -89,6 +89,8 @@ bool marey_slot_take(struct marey_file *file, uint32_t size_bytes,
 /* Gives it back for the next taker; it then holds nothing. */
 void marey_slot_give(struct marey_file *file, struct marey_slot *slot);
 uint32_t marey_slot_size_max(const struct marey_file *file);
+/* Closed event chunks go to ring cells. */
+bool marey_file_is_ring(const struct marey_file *file);
 
 /* Starts a chunk in a slot that holds nothing. The payload before `payload_size` is
  * already in place (the snapshot); the rest must be zero. */
@@ -99,6 +101,13 @@ void marey_slot_begin(struct marey_slot *slot, const struct marey_chunk *chunk);
  * empty all the same. */
 bool marey_slot_flush(struct marey_file *file, struct marey_slot *slot,
                       uint32_t payload_size, uint32_t record_count, uint64_t end_ticks);
+
+/* Ends the chunk where it stands and gives the slot's space to it for good: nothing is
+ * copied. The slot is then gone (bytes NULL). Where that cannot be (a slot in memory),
+ * as marey_slot_flush() and marey_slot_give(). */
+bool marey_slot_settle(struct marey_file *file, struct marey_slot *slot,
+                       uint32_t payload_size, uint32_t record_count,
+                       uint64_t end_ticks);
 
 /* Appends a chunk that never was in a slot; two pieces of payload for convenience. */
 bool marey_chunk_append(struct marey_file *file, const struct marey_chunk *chunk,

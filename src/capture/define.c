@@ -97,15 +97,19 @@ slot_start(struct marey_recording *recording, uint32_t size)
     return true;
 }
 
+/* With `settles` the chunk stays where it is, and the slot is gone. */
 static void
-slot_end(struct marey_recording *recording)
+slot_end(struct marey_recording *recording, bool settles)
 {
     struct definitions *d = &recording->definitions;
+    uint64_t now = marey_recording_ticks(recording);
 
     if (d->slot.bytes == NULL)
         return;
-    marey_slot_flush(recording->file, &d->slot, d->size, d->record_count,
-                     marey_recording_ticks(recording));
+    if (settles)
+        marey_slot_settle(recording->file, &d->slot, d->size, d->record_count, now);
+    else
+        marey_slot_flush(recording->file, &d->slot, d->size, d->record_count, now);
     d->first_index += d->record_count;
     d->record_count = 0;
 }
@@ -118,7 +122,7 @@ append_large(struct marey_recording *recording, const uint8_t *head, size_t head
     struct definitions *d = &recording->definitions;
     uint64_t now = marey_recording_ticks(recording);
 
-    slot_end(recording);
+    slot_end(recording, false);
     marey_chunk_append(recording->file,
                        &(struct marey_chunk){.kind = MAREY_EXTENT_DEFINITIONS,
                                              .process = recording->process,
@@ -148,8 +152,7 @@ stream_put(struct marey_recording *recording, const uint8_t *head, size_t head_s
             append_large(recording, head, head_size, text, text_size);
             return;
         }
-        slot_end(recording);
-        marey_slot_give(recording->file, &d->slot);
+        slot_end(recording, next <= largest);
         while (next < header + size)
             next *= 4;
         if (!slot_start(recording, next > largest ? largest : next))
@@ -507,8 +510,7 @@ void
 marey_definitions_stop(struct marey_recording *recording)
 {
     pthread_mutex_lock(&recording->definitions.lock);
-    slot_end(recording);
-    marey_slot_give(recording->file, &recording->definitions.slot);
+    slot_end(recording, true);
     pthread_mutex_unlock(&recording->definitions.lock);
 }
 

@@ -108,13 +108,16 @@ start_chunk(struct marey_lane *lane)
     marey_slot_begin(&lane->slot, &chunk);
 }
 
+/* Ends the chunk: at the file's tail, or, with `settles`, where it stands. */
 static void
-flush_chunk(struct marey_lane *lane)
+end_chunk(struct marey_lane *lane, struct marey_slot *slot, bool settles)
 {
-    uint8_t *payload = lane->slot.bytes + sizeof(struct marey_extent_header);
-    bool is_written = marey_slot_flush(lane->recording->file, &lane->slot,
-                                       (uint32_t)(lane->cursor - payload),
-                                       lane->event_count, lane->last_ticks);
+    uint32_t size =
+        (uint32_t)(lane->cursor - slot->bytes - sizeof(struct marey_extent_header));
+    bool (*end)(struct marey_file *, struct marey_slot *, uint32_t, uint32_t,
+                uint64_t) = settles ? marey_slot_settle : marey_slot_flush;
+    bool is_written =
+        end(lane->recording->file, slot, size, lane->event_count, lane->last_ticks);
 
     /* A chunk that could not be written shows as a gap in first_index. */
     lane->first_index += lane->event_count;
@@ -172,18 +175,20 @@ void
 marey_lane_roll(struct marey_lane *lane)
 {
     uint32_t size = slot_size_for(lane);
+    struct marey_slot full = lane->slot;
 
-    flush_chunk(lane);
-    if (size > lane->slot.size_bytes) {
-        struct marey_slot old = lane->slot;
-        if (take_slot(lane, size))
-            marey_slot_give(lane->recording->file, &old);
-        else
-            lane->slot = old;
+    if (size <= full.size_bytes || !take_slot(lane, size)) {
+        lane->slot = full;
+        end_chunk(lane, &lane->slot, false);
+    } else {
+        /* The small slot has done its service: its chunk stays where it is. */
+        end_chunk(lane, &full, !marey_file_is_ring(lane->recording->file));
+        marey_slot_give(lane->recording->file, &full);
     }
     start_chunk(lane);
     if (!lane->has_name)
         find_name(lane);
+    set_limit(lane);
     marey_recording_housekeep(lane->recording, lane->last_ticks);
 }
 
@@ -192,7 +197,9 @@ marey_lane_room(struct marey_lane *lane)
 {
     if (lane->cursor > lane->real_limit) {
         marey_lane_roll(lane);
-    } else if (!lane->has_name && lane->cursor >= lane->name_due) {
+        return;
+    }
+    if (!lane->has_name && lane->cursor >= lane->name_due) {
         find_name(lane);
         lane->name_due = lane->cursor + (NAME_TRY_BYTES << (++lane->name_tries / 16));
     }
@@ -415,16 +422,16 @@ marey_rehearsal_end(struct marey_lane *lane, const struct marey_rehearsal *from)
 static void
 finish_blobs(struct marey_lane *lane)
 {
-    if (lane->blob_slot.bytes == NULL)
-        return;
-    marey_slot_flush(lane->recording->file, &lane->blob_slot, lane->blob_size,
-                     lane->blob_records, lane->last_ticks);
-    marey_slot_give(lane->recording->file, &lane->blob_slot);
+    if (lane->blob_slot.bytes != NULL)
+        marey_slot_settle(lane->recording->file, &lane->blob_slot, lane->blob_size,
+                          lane->blob_records, lane->last_ticks);
 }
 
 void
 marey_lane_finish(struct marey_lane *lane, uint64_t end_ticks)
 {
+    bool is_thread_end = end_ticks != 0;
+
     if (lane->is_ended)
         return;
     lane->is_ended = true;
@@ -432,13 +439,10 @@ marey_lane_finish(struct marey_lane *lane, uint64_t end_ticks)
     if (lane->serial == 0)
         return;
     finish_blobs(lane);
-    flush_chunk(lane);
-    if (lane->slot.offset == 0)
-        munmap(lane->slot.bytes, lane->slot.size_bytes);
-    else
-        marey_slot_give(lane->recording->file, &lane->slot);
-    lane->slot = (struct marey_slot){0};
-    if (end_ticks != 0)
+    /* The next thread can use the slot of one that ends; at the end of all, nobody. */
+    end_chunk(lane, &lane->slot, !is_thread_end);
+    marey_slot_give(lane->recording->file, &lane->slot);
+    if (is_thread_end)
         marey_define_lane_end(lane->recording, lane->serial, end_ticks);
 }
 

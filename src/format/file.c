@@ -177,11 +177,16 @@ write_all(int fd, struct iovec *parts, int part_count, uint64_t offset)
 
 /* ---- slots ---- */
 
+bool
+marey_file_is_ring(const struct marey_file *file)
+{
+    return (file->header->flags & MAREY_FILE_RING) != 0;
+}
+
 uint32_t
 marey_slot_size_max(const struct marey_file *file)
 {
-    return (file->header->flags & MAREY_FILE_RING) != 0 ? RING_CELL_SIZE
-                                                        : MAREY_SLOT_SIZE_MAX;
+    return marey_file_is_ring(file) ? RING_CELL_SIZE : MAREY_SLOT_SIZE_MAX;
 }
 
 static int
@@ -244,8 +249,9 @@ marey_slot_give(struct marey_file *file, struct marey_slot *slot)
 
     if (slot->bytes == NULL)
         return;
+    bool is_foreign = file->is_mapped && slot->offset == 0; /* memory, on a full disk */
     pthread_mutex_lock(&file->lock);
-    if (pool->count < POOL_SLOTS_MAX) {
+    if (pool->count < POOL_SLOTS_MAX && !is_foreign) {
         pool->slots[pool->count++] = *slot;
         is_kept = true;
     }
@@ -333,6 +339,35 @@ marey_slot_flush(struct marey_file *file, struct marey_slot *slot,
     atomic_signal_fence(memory_order_seq_cst);
     memset(payload, 0, payload_size);
     return is_written;
+}
+
+bool
+marey_slot_settle(struct marey_file *file, struct marey_slot *slot,
+                  uint32_t payload_size, uint32_t record_count, uint64_t end_ticks)
+{
+    struct marey_extent_header *live = (struct marey_extent_header *)slot->bytes;
+    struct marey_extent_header header;
+    uint64_t seal;
+
+    if (slot->offset == 0) {
+        bool is_written =
+            marey_slot_flush(file, slot, payload_size, record_count, end_ticks);
+        marey_slot_give(file, slot);
+        return is_written;
+    }
+    live->end_ticks = end_ticks;
+    live->payload_size = payload_size;
+    live->record_count = record_count;
+    live->payload_check = XXH64(slot->bytes + sizeof(*live), payload_size, 0);
+    header = *live;
+    header.state = MAREY_STATE_CLOSED;
+    marey_extent_seal(&header);
+    /* State and check are one aligned word: the chunk is open or closed, never between. */
+    memcpy(&seal, &header.state, sizeof(seal));
+    __atomic_store_n((uint64_t *)(void *)&live->state, seal, __ATOMIC_RELEASE);
+    munmap(slot->bytes, slot->size_bytes);
+    *slot = (struct marey_slot){0};
+    return true;
 }
 
 bool

@@ -26,7 +26,7 @@
 #define MAREY_HOST_NAME_MAX 64
 
 /* What the shared clock counts (marey_file_header.clock). */
-#define MAREY_CLOCK_TSC 1       /* the time-stamp counter, shifted right by clock_shift */
+#define MAREY_CLOCK_TSC 1 /* the time-stamp counter, shifted right by clock_shift */
 #define MAREY_CLOCK_MONOTONIC 2 /* CLOCK_MONOTONIC in nanoseconds, same shift */
 
 /* marey_file_header.flags */
@@ -37,8 +37,8 @@ struct marey_file_header {
     uint64_t magic;
     uint16_t version_major;
     uint16_t version_minor;
-    uint32_t header_size; /* MAREY_PAGE_SIZE */
-    uint8_t boot_id[16];  /* of the host: equal ids share one clock */
+    uint32_t header_size;                /* MAREY_PAGE_SIZE */
+    uint8_t boot_id[16];                 /* of the host: equal ids share one clock */
     char host_name[MAREY_HOST_NAME_MAX]; /* UTF-8, zero padded */
     uint32_t clock;
     uint32_t clock_shift;
@@ -46,18 +46,18 @@ struct marey_file_header {
     uint64_t start_ticks;
     uint64_t start_realtime_ns;
     uint64_t flags;
-    uint64_t ring_offset;     /* first cell; 0 without a ring */
-    uint32_t ring_cell_size;  /* bytes, extent header included */
+    uint64_t ring_offset;    /* first cell; 0 without a ring */
+    uint32_t ring_cell_size; /* bytes, extent header included */
     uint32_t ring_cell_count;
     uint8_t reserved_a[96];
     /* From here on written at run time by every process, with atomic operations. */
-    uint64_t tail;           /* where the next extent goes */
-    uint64_t ring_next;      /* cells taken so far; the cell is this modulo the count */
+    uint64_t tail;      /* where the next extent goes */
+    uint64_t ring_next; /* cells taken so far; the cell is this modulo the count */
     uint8_t reserved_b[48];
-    uint32_t process_count;  /* last process serial given; serials start at 1 */
-    uint32_t lane_count;     /* last lane serial given; serials start at 1 */
-    uint64_t event_count;    /* in closed chunks, lost ones included */
-    uint64_t lost_count;     /* events known to be lost */
+    uint32_t process_count; /* last process serial given; serials start at 1 */
+    uint32_t lane_count;    /* last lane serial given; serials start at 1 */
+    uint64_t event_count;   /* in closed chunks, lost ones included */
+    uint64_t lost_count;    /* events known to be lost */
     uint8_t reserved_c[176];
     uint64_t source_keys[MAREY_SOURCE_KEYS]; /* a hash set of stored sources; 0: free */
 };
@@ -89,7 +89,7 @@ struct marey_extent_header {
     uint8_t kind;
     uint8_t flags;
     uint16_t header_size; /* sizeof(struct marey_extent_header) */
-    uint64_t offset;      /* of this header in the file: a copy elsewhere is no extent */
+    uint64_t offset; /* of this header in the file: a copy elsewhere is no extent */
     uint32_t extent_size; /* bytes, header included, a multiple of MAREY_EXTENT_ALIGN */
     uint32_t process;     /* serial, 0: none */
     uint32_t lane;        /* serial, 0: none */
@@ -119,21 +119,22 @@ struct marey_extent_header {
 #define MAREY_TOKEN_EXTENDED 3 /* then one op byte, then what the op says */
 
 /* Ops of an extended token. Those marked (o) are notes, not events: not counted. */
-#define MAREY_OP_ADVANCE 0x01  /* (o) u64 ticks: the time is now this */
-#define MAREY_OP_UNWIND 0x02   /* varint string id of the exception's type, 0 unknown */
-#define MAREY_OP_CUT 0x03      /* innermost call is over; when and how was not seen */
-#define MAREY_OP_THROWN 0x04   /* (o) varint string id: the resume before was a throw */
-#define MAREY_OP_BIND 0x05     /* (o) u8 slot, varint function id, u64 activation key */
-#define MAREY_OP_LOST 0x06     /* (o) varint count of events lost just before */
-#define MAREY_OP_RESYNC 0x07   /* (o) a snapshot: the stack is now this */
-#define MAREY_OP_INSTANT 0x08  /* varint name string id, varint blob + 1 or 0 */
-#define MAREY_OP_COUNTER 0x09  /* varint name string id, f64 value */
-#define MAREY_OP_VALUES 0x0A   /* (o) u8 role, varint blob: values of the innermost call */
+#define MAREY_OP_ADVANCE 0x01 /* (o) u64 ticks: the time is now this */
+#define MAREY_OP_UNWIND 0x02  /* varint string id of the exception's type, 0 unknown */
+#define MAREY_OP_CUT 0x03     /* innermost call is over; when and how was not seen */
+#define MAREY_OP_THROWN 0x04  /* (o) varint string id: the resume before was a throw */
+#define MAREY_OP_BIND 0x05    /* (o) u8 slot, varint function id, u64 activation key */
+#define MAREY_OP_LOST 0x06    /* (o) varint count of events lost just before */
+#define MAREY_OP_RESYNC 0x07  /* (o) a snapshot: the stack is now this */
+#define MAREY_OP_INSTANT 0x08 /* varint name string id, varint blob + 1 or 0 */
+#define MAREY_OP_COUNTER 0x09 /* varint name string id, f64 value */
+#define MAREY_OP_VALUES                                                                \
+    0x0A /* (o) u8 role, varint blob: values of the innermost call */
 #define MAREY_OP_ENTER_AT 0x0B /* varint function id, varint line it was called from */
-#define MAREY_OP_SWITCH 0x0C   /* (o) varint lane serial: the thread now runs that lane */
+#define MAREY_OP_SWITCH 0x0C /* (o) varint lane serial: the thread now runs that lane */
 #define MAREY_OP_FLOW_OUT 0x0D /* varint flow id: an arrow starts here */
 #define MAREY_OP_FLOW_IN 0x0E  /* varint flow id: the arrow ends here */
-#define MAREY_OP_LOG 0x0F      /* varint name string id, u8 class, varint blob + 1 or 0 */
+#define MAREY_OP_LOG 0x0F /* varint name string id, u8 class, varint blob + 1 or 0 */
 #define MAREY_OP_SIZED_MIN 0x20 /* unknown ops up to _MAX carry varint size, bytes */
 #define MAREY_OP_SIZED_MAX 0x3F
 #define MAREY_OP_YIELD 0x40  /* + slot: the innermost call is suspended, or exhausted */
@@ -183,11 +184,11 @@ struct marey_extent_header {
 #define MAREY_VALUE_NONE 1
 #define MAREY_VALUE_FALSE 2
 #define MAREY_VALUE_TRUE 3
-#define MAREY_VALUE_INT 4      /* zigzag varint */
-#define MAREY_VALUE_FLOAT 5    /* f64 */
-#define MAREY_VALUE_TEXT 6     /* varint size, UTF-8 (surrogates kept) */
-#define MAREY_VALUE_BYTES 7    /* varint size, bytes */
-#define MAREY_VALUE_OBJECT 8   /* varint size, text that describes it */
+#define MAREY_VALUE_INT 4    /* zigzag varint */
+#define MAREY_VALUE_FLOAT 5  /* f64 */
+#define MAREY_VALUE_TEXT 6   /* varint size, UTF-8 (surrogates kept) */
+#define MAREY_VALUE_BYTES 7  /* varint size, bytes */
+#define MAREY_VALUE_OBJECT 8 /* varint size, text that describes it */
 #define MAREY_VALUE_REDACTED 9
 #define MAREY_VALUE_NOT_RECORDED 10
 #define MAREY_VALUE_UNBOUND 11
@@ -197,10 +198,10 @@ struct marey_extent_header {
 #define MAREY_EXTENT_SIZE_MAX (UINT32_C(1) << 30)
 #define MAREY_PAYLOAD_RAW_MAX (UINT32_C(1) << 28)
 #define MAREY_SLOT_SIZE_MIN 4096
-#define MAREY_SLOT_SIZE_MAX 262144
+#define MAREY_SLOT_SIZE_MAX 65536
 #define MAREY_SLOT_SIZE_DEEP 16777216 /* where the snapshot of a deep stack needs it */
 #define MAREY_VARINT_MAX 10
-#define MAREY_EVENT_SIZE_MAX 40        /* of one event but RESYNC and sized ops */
+#define MAREY_EVENT_SIZE_MAX 40 /* of one event but RESYNC and sized ops */
 #define MAREY_FUNCTION_ID_MAX ((UINT32_C(1) << 26) - 1)
 #define MAREY_STRING_ID_MAX ((UINT32_C(1) << 26) - 1)
 #define MAREY_DEPTH_MAX (UINT32_C(1) << 24)
@@ -254,6 +255,8 @@ MAREY_AT(marey_extent_header, state, 120);
 MAREY_AT(marey_extent_header, content_check, 124);
 #undef MAREY_AT
 static_assert(sizeof(struct marey_file_header) == MAREY_PAGE_SIZE, "header size");
+static_assert(offsetof(struct marey_extent_header, state) % 8 == 0,
+              "state and content_check are stored as one word");
 static_assert(sizeof(struct marey_extent_header) == 128, "extent header size");
 
 #endif
