@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
 
-from marey import _core
+from marey import _core, _report
 from marey._errors import StorageError, UsageError
 from marey.trace import FORMATS_BY_SUFFIX
 
@@ -18,10 +18,39 @@ if TYPE_CHECKING:
     from marey._core import Selection, Tick
 
 
+def known_formats() -> list[str]:
+    return [*_core.export_formats(), *_report.FORMATS]
+
+
+def put(
+    trace: _core.Trace,
+    selection: Selection,
+    name: str,
+    target: int | Callable[[bytes], object],
+    tick: Tick,
+    max_size: int | None = None,
+) -> None:
+    """Writes a format to a descriptor or a function; raises MareyError."""
+    if max_size is not None and name != "html":
+        raise UsageError(f"max_size is for html, not for {name}")
+    if name not in _report.FORMATS:
+        trace.export(selection, name, target, tick)
+        return
+    if any(part not in (None, 0) for part in selection):
+        raise UsageError(f"{name} holds the whole recording: it takes no selection")
+    for piece in _report.pieces(trace, name, max_size):
+        if isinstance(target, int):
+            view = memoryview(piece)
+            while view:
+                view = view[os.write(target, view) :]
+        else:
+            target(piece)
+
+
 def format_of(path: str) -> str:
     """The format that belongs into a file of this name; raises UsageError."""
     file_name = os.path.basename(path).lower()
-    known = _core.export_formats()
+    known = known_formats()
     for suffix, name in FORMATS_BY_SUFFIX.items():
         if file_name.endswith(suffix) and name in known:
             return name
@@ -33,7 +62,7 @@ def format_of(path: str) -> str:
 
 def check_format(name: str) -> None:
     """Raises UsageError when there is no such format."""
-    known = _core.export_formats()
+    known = known_formats()
     if name not in known:
         raise UsageError(f"no format {name!r}; there are {', '.join(known)}")
 
@@ -44,18 +73,19 @@ def write(
     target: str | os.PathLike[str] | IO[bytes],
     name: str | None,
     tick: Tick,
+    max_size: int | None = None,
 ) -> None:
     if name is not None:
         check_format(name)
     if not isinstance(target, (str, os.PathLike)):
         if name is None:
             raise UsageError("a stream has no suffix: say which format it is to get")
-        trace.export(selection, name, target.write, tick)
+        put(trace, selection, name, target.write, tick, max_size)
         return
     path = os.fspath(target)
     name = name or format_of(path)
     try:
-        _write_file(trace, selection, path, name, tick)
+        _write_file(trace, selection, path, name, tick, max_size)
     except StorageError:
         raise
     except OSError as error:
@@ -65,12 +95,17 @@ def write(
 
 
 def _write_file(
-    trace: _core.Trace, selection: Selection, path: str, name: str, tick: Tick
+    trace: _core.Trace,
+    selection: Selection,
+    path: str,
+    name: str,
+    tick: Tick,
+    max_size: int | None,
 ) -> None:
     """Into a file beside the target first: a failed export leaves nothing behind."""
     if _is_special(path):
         with open(path, "wb", buffering=0) as special:
-            trace.export(selection, name, special.fileno(), tick)
+            put(trace, selection, name, special.fileno(), tick, max_size)
         return
     path = os.path.realpath(path)  # a link stays a link
     part = f"{path}.part-{os.getpid()}"
@@ -79,7 +114,7 @@ def _write_file(
             if path.lower().endswith(".gz"):
                 _compress(trace, selection, name, file.write, tick)
             else:
-                trace.export(selection, name, file.fileno(), tick)
+                put(trace, selection, name, file.fileno(), tick, max_size)
         os.replace(part, path)
     except BaseException:
         try:

@@ -29,6 +29,7 @@ FORMATS_BY_SUFFIX = {
     ".perfetto-trace": "perfetto",
     ".pftrace.gz": "perfetto",
     ".html": "html",
+    ".png": "png",
     ".txt": "text",
     ".txt.gz": "text",
 }
@@ -268,18 +269,20 @@ class Trace:
         end_ns: int | None = None,
         min_duration_ns: int = 0,
         max_depth: int | None = None,
+        max_size: int | None = None,
         tick: Tick | None = None,
     ) -> None:
-        """Writes the trace in another tool's format, by name or the file's suffix.
+        """Writes the trace in another format, by name or the file's suffix.
 
-        A file appears when it is whole; `.gz` at the end of its name compresses.
+        A file appears when it is whole; `.gz` at the end of its name compresses. What
+        does not fit into `max_size` bytes is left out of an HTML file, which says so.
         """
         from marey._export import write
 
         selection = self._select(
             function, thread, process, start_ns, end_ns, min_duration_ns, max_depth
         )
-        write(self._core, selection, target, format, tick)
+        write(self._core, selection, target, format, tick, max_size)
 
     # ---- choosing ----
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypedDict
 
 import marey
 from marey._errors import TraceError, UsageError
-from marey._options import parse_count, parse_duration
+from marey._options import parse_count, parse_duration, parse_size
 
 if TYPE_CHECKING:
     from marey._core import Function, Lane
@@ -54,6 +54,7 @@ def _typed(parser: Callable[[str], int]) -> Callable[[str], int]:
 
 
 duration = _typed(parse_duration)
+size = _typed(parse_size)
 count = _typed(parse_count)
 
 

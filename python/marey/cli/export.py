@@ -9,9 +9,9 @@ from marey._export import check_format, format_of
 from marey.cli import _common
 
 DESCRIPTION = """\
-Writes a trace in another tool's format, which the suffix of FILE tells: .json and
-.json.gz for chrome://tracing, Perfetto and speedscope, .pftrace for Perfetto, .txt for
-the text of marey show."""
+Writes a trace in another format, which the suffix of FILE tells: .html for one page that
+shows it anywhere, .json and .json.gz for chrome://tracing, Perfetto and speedscope,
+.pftrace for Perfetto, .txt for the text of marey show, .png for a picture."""
 
 
 def main(arguments: list[str]) -> int:
@@ -21,6 +21,12 @@ def main(arguments: list[str]) -> int:
         "-o", "--output", metavar="FILE", required=True, help="- is standard output"
     )
     parser.add_argument("--format", metavar="NAME", help="instead of the suffix's")
+    parser.add_argument(
+        "--max-size",
+        metavar="SIZE",
+        type=_common.size,
+        help="of an .html, such as 50M; what does not fit is left out, and it says so",
+    )
     _common.add_selectors(parser)
     given = parser.parse_args(arguments)
     to_stdout = given.output == "-"
@@ -34,7 +40,13 @@ def main(arguments: list[str]) -> int:
         chosen = _common.selectors(given, trace)
         target = sys.stdout.buffer if to_stdout else given.output
         with _common.Progress("exporting") as progress:
-            trace.export(target, format=given.format, tick=progress.tick, **chosen)
+            trace.export(
+                target,
+                format=given.format,
+                max_size=given.max_size,
+                tick=progress.tick,
+                **chosen,
+            )
         lost_count = trace.info(count=False).lost_count
     if lost_count:
         lost = _common.show_count(lost_count, "event")
