@@ -29,7 +29,6 @@
 
 #include "base/clock.h"
 #include "base/compiler.h"
-#include "format/layout.h"
 #include "marey/format_put.h"
 #include "marey/status.h"
 
