@@ -270,9 +270,9 @@ struct marey_total {
     uint64_t open_count; /* still open at the end of the window */
     int64_t total_ns;    /* inside it, recursion counted once, suspended parts not */
     int64_t self_ns;
-    int64_t min_ns, max_ns;         /* of one call, all its running parts together */
-    int64_t p50_ns, p90_ns, p99_ns; /* within 1 % (log-linear histogram) */
-    int64_t corrected_self_ns;      /* self_ns less the tracer's measured cost */
+    int64_t min_ns, mean_ns, max_ns; /* of one call, all its running parts together */
+    int64_t p50_ns, p90_ns, p99_ns;  /* within 1 % (log-linear histogram) */
+    int64_t corrected_self_ns;       /* self_ns less the tracer's measured cost */
     int64_t corrected_total_ns;
 };
 /* Walks the selection and sums. `tick`, where given, is called now and then with the

@@ -170,7 +170,7 @@ go_to_chunk(struct player *player, struct player_stream *stream)
 }
 
 /* Loads the event that comes next. */
-static void
+MAREY_INLINE void
 fetch(struct player *player, struct player_stream *stream)
 {
     struct chunk_buffer *chunk = stream->chunk;
@@ -359,7 +359,39 @@ end_open_call(struct player *player, struct player_stream *stream, struct beat *
 
 /* ---- events ---- */
 
-static bool
+/* Notes, and events that cannot be understood. */
+static MAREY_NOINLINE bool
+play_other(struct player *player, struct player_stream *stream, struct beat *out)
+{
+    const struct marey_event *event = &stream->event;
+    bool is_told = false;
+
+    switch (event->kind) {
+    case MAREY_EVENT_RESYNC:
+        stream->snapshot = event->snapshot;
+        go_to_snapshot(player, stream, event->ticks);
+        return false;
+    case MAREY_EVENT_LOST:
+        is_told = tell_gap(stream->lane, event->number, out);
+        stream->due += event->number;
+        break;
+    case MAREY_EVENT_VALUES:
+    case MAREY_EVENT_SWITCH: play_note(player, stream, event); break;
+    case MAREY_EVENT_THROWN: break;
+    default:
+        /* Of a function that is not known: the rest of the chunk is lost. */
+        stream->due--;
+        give_buffer(player, stream);
+        go_to_chunk(player, stream);
+        return false;
+    }
+    fetch(player, stream);
+    if (!stream->lane->is_announced && !stream->is_silent)
+        go_to_announce(stream, stream->lane);
+    return is_told;
+}
+
+MAREY_INLINE bool
 play(struct player *player, struct player_stream *stream, struct beat *out)
 {
     const struct marey_event *event = &stream->event;
@@ -372,43 +404,20 @@ play(struct player *player, struct player_stream *stream, struct beat *out)
         return false;
     }
     stream->last_ticks = event->ticks;
-    if (MAREY_LIKELY(event->kind < MAREY_EVENT_THROWN)) {
-        player->position++;
-        stream->due++;
-        lane->event_count++;
-        enum played played = play_event(player, stream, event, out);
-        if (MAREY_UNLIKELY(played == PLAYED_BADLY)) {
-            /* Of a function that is not known: the rest of the chunk is lost. */
-            stream->due--;
-            give_buffer(player, stream);
-            go_to_chunk(player, stream);
-            return false;
-        }
-        fetch(player, stream);
-        return played == PLAYED_BEAT;
-    }
-    switch (event->kind) {
-    case MAREY_EVENT_RESYNC:
-        stream->snapshot = event->snapshot;
-        go_to_snapshot(player, stream, event->ticks);
-        return false;
-    case MAREY_EVENT_LOST: {
-        bool is_told = tell_gap(lane, event->number, out);
-        stream->due += event->number;
-        fetch(player, stream);
-        return is_told;
-    }
-    default: break;
-    }
-    play_note(player, stream, event);
+    if (MAREY_UNLIKELY(event->kind >= MAREY_EVENT_THROWN))
+        return play_other(player, stream, out);
+    player->position++;
+    stream->due++;
+    lane->event_count++;
+    enum played played = play_event(player, stream, event, out);
+    if (MAREY_UNLIKELY(played == PLAYED_BADLY))
+        return play_other(player, stream, out);
     fetch(player, stream);
-    if (!stream->lane->is_announced && !stream->is_silent)
-        go_to_announce(stream, stream->lane);
-    return false;
+    return played == PLAYED_BEAT;
 }
 
-static bool advance(struct player *player, struct player_stream *stream,
-                    struct beat *out);
+static MAREY_NOINLINE bool advance(struct player *player, struct player_stream *stream,
+                                   struct beat *out);
 
 /* The time of what the stream does next, if it is an event or a chunk. */
 static bool
@@ -452,12 +461,11 @@ prime(struct player *player, struct player_stream *stream, struct beat *out)
 }
 
 /* One thing of a stream. True: it is a beat. */
-static bool
+static MAREY_NOINLINE bool
 advance(struct player *player, struct player_stream *stream, struct beat *out)
 {
-    if (MAREY_LIKELY(stream->phase == PHASE_EVENTS))
-        return play(player, stream, out);
     switch (stream->phase) {
+    case PHASE_EVENTS: return play(player, stream, out);
     case PHASE_CHUNK: return open_chunk(player, stream, out);
     case PHASE_CUT: return cut_call(player, stream, out);
     case PHASE_OPEN: return open_call(player, stream, out);
@@ -493,7 +501,9 @@ marey_player_next(struct player *player, struct beat *out)
     while (player->heap_count > 0) {
         uint32_t index = player->heap[0];
         struct player_stream *stream = &player->streams[index];
-        bool is_beat = advance(player, stream, out);
+        bool is_beat = MAREY_LIKELY(stream->phase == PHASE_EVENTS)
+                           ? play(player, stream, out)
+                           : advance(player, stream, out);
         if (MAREY_UNLIKELY(player->status != MAREY_OK))
             return false;
         if (MAREY_UNLIKELY(stream->phase == PHASE_OVER))

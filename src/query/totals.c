@@ -9,6 +9,8 @@
 #include "query/player.h"
 
 #define TICK_EVERY 65536 /* beats */
+#define OPEN_CAPACITY_MIN 16
+#define OPEN_CAPACITY_EASY 256 /* up to here a full table grows, open or not */
 
 /* frame.mark */
 #define MARK_RECURSIVE 1      /* the function was open already */
@@ -23,8 +25,9 @@ struct sums {
     int64_t total_ns;
     int64_t self_ns;
     int64_t min_ns, max_ns;
+    int64_t calls_ns;               /* all durations, those of recursive calls, too */
+    uint64_t ended_count;           /* how many there were */
     uint64_t total_cost, self_cost; /* picoseconds */
-    bool has_duration;
 };
 struct row {
     struct sums sums;
@@ -96,8 +99,8 @@ renew(struct open_table *table)
     for (uint32_t i = 0; i < old.capacity; i++)
         open_count += old.entries[i].count > 0;
     if (table->capacity == 0)
-        table->capacity = 16;
-    else if (open_count >= old.capacity / 4)
+        table->capacity = OPEN_CAPACITY_MIN;
+    else if (open_count >= old.capacity / 4 || old.capacity < OPEN_CAPACITY_EASY)
         table->capacity *= 2;
     table->entries = marey_memory_new(table->capacity, sizeof(*table->entries));
     if (table->entries == NULL) {
@@ -179,11 +182,12 @@ add_duration(struct marey_totals *totals, struct row *row, int64_t duration_ns)
 MAREY_INLINE void
 widen(struct sums *sums, int64_t duration_ns)
 {
-    if (!sums->has_duration || duration_ns < sums->min_ns)
+    if (sums->ended_count == 0 || duration_ns < sums->min_ns)
         sums->min_ns = duration_ns;
-    if (!sums->has_duration || duration_ns > sums->max_ns)
+    if (sums->ended_count == 0 || duration_ns > sums->max_ns)
         sums->max_ns = duration_ns;
-    sums->has_duration = true;
+    sums->calls_ns += duration_ns;
+    sums->ended_count++;
 }
 
 /* A running part that is over. */
@@ -366,7 +370,7 @@ list_called(struct marey_totals *totals)
     size_t kept = 0;
     for (size_t i = 0; i < totals->edge_count; i++) {
         const struct sums *sums = &totals->edges[i].sums;
-        if (sums->call_count > 0 || sums->has_duration || sums->total_ns > 0)
+        if (sums->call_count > 0 || sums->ended_count > 0 || sums->total_ns > 0)
             totals->edges[kept++] = totals->edges[i];
     }
     totals->edge_count = kept;
@@ -432,6 +436,8 @@ fill_total(const struct sums *sums, struct marey_total *out)
     out->self_ns = sums->self_ns;
     out->min_ns = sums->min_ns;
     out->max_ns = sums->max_ns;
+    if (sums->ended_count > 0)
+        out->mean_ns = sums->calls_ns / (int64_t)sums->ended_count;
     out->corrected_self_ns = corrected(sums->self_ns, sums->self_cost);
     out->corrected_total_ns = corrected(sums->total_ns, sums->total_cost);
 }

@@ -44,55 +44,49 @@ struct marey_walk {
 
 /* ---- steps ---- */
 
+/* Every field is named: what is left out would be cleared by a loop that costs more
+ * than all the rest. */
 static void
-fill_ended(const struct beat *beat, struct marey_step *out)
+tell_call(const struct beat *beat, struct marey_step *out)
 {
+    static const enum marey_step_kind kinds[] = {
+        [BEAT_BEGIN] = MAREY_STEP_BEGIN,
+        [BEAT_RESUME] = MAREY_STEP_RESUME,
+        [BEAT_END] = MAREY_STEP_END,
+        [BEAT_SUSPEND] = MAREY_STEP_SUSPEND,
+    };
     const struct frame *frame = beat->frame;
+    bool is_over = beat->kind == BEAT_END || beat->kind == BEAT_SUSPEND;
+    bool is_begin = beat->kind == BEAT_BEGIN;
+    int64_t duration_ns = beat->time_ns - frame->begin_ns;
+    int64_t self_ns = beat->time_ns - frame->seen_ns - frame->child_ns;
 
-    out->ending = (enum marey_ending)beat->ending;
-    out->duration_ns = beat->time_ns - frame->begin_ns;
-    out->self_ns = beat->time_ns - frame->seen_ns - frame->child_ns;
-    if (out->self_ns < 0)
-        out->self_ns = 0;
-    out->running_ns = frame->running_ns + out->duration_ns;
-    out->child_count = frame->child_count;
-    out->descendant_events = beat->child_events;
-    out->result_blob = frame->result_blob;
-}
-
-static void
-fill_call(const struct beat *beat, struct marey_step *out)
-{
-    const struct frame *frame = beat->frame;
-
+    out->kind = kinds[beat->kind];
+    out->ending = is_over ? (enum marey_ending)beat->ending : MAREY_END_RETURNED;
+    out->lane = beat->lane->index;
     out->function = frame->function;
     out->parent = frame->parent;
     out->depth = frame->depth;
+    out->string = beat->string;
     out->call_line = frame->call_line;
+    out->time_ns = beat->time_ns;
     out->begin_ns = frame->begin_ns;
-    out->first_ns = frame->first_ns;
-    out->blob = frame->blob;
+    out->duration_ns = is_over ? duration_ns : 0;
+    out->self_ns = is_over && self_ns > 0 ? self_ns : 0;
+    out->first_ns = is_begin && frame->first_ns == MAREY_NO_TIME ? frame->begin_ns
+                                                                 : frame->first_ns;
+    out->running_ns = is_over ? frame->running_ns + duration_ns : 0;
+    out->child_count = is_over ? frame->child_count : 0;
+    out->descendant_events = is_over ? beat->child_events : 0;
     out->activation = frame->activation;
-    switch (beat->kind) {
-    case BEAT_BEGIN:
-        out->kind = MAREY_STEP_BEGIN;
-        out->was_open = frame->was_open;
-        if (frame->first_ns == MAREY_NO_TIME)
-            out->first_ns = frame->begin_ns;
-        break;
-    case BEAT_RESUME:
-        out->kind = MAREY_STEP_RESUME;
-        out->is_thrown = beat->is_thrown;
-        break;
-    case BEAT_END:
-        out->kind = MAREY_STEP_END;
-        fill_ended(beat, out);
-        break;
-    default:
-        out->kind = MAREY_STEP_SUSPEND;
-        fill_ended(beat, out);
-        break;
-    }
+    out->was_open = is_begin && frame->was_open;
+    out->is_thrown = beat->is_thrown;
+    out->value = 0;
+    out->lost_count = 0;
+    out->flow = 0;
+    out->blob = frame->blob;
+    out->result_blob = is_over ? frame->result_blob : 0;
+    out->log_class = 0;
 }
 
 static void
@@ -121,30 +115,35 @@ fill_point(const struct beat *beat, struct marey_step *out)
     }
 }
 
-static bool
-tell(const struct beat *beat, struct marey_step *out)
+static void
+tell_point(const struct beat *beat, struct marey_step *out)
 {
     const struct frame *frame = beat->frame;
 
     *out = (struct marey_step){
         .lane = beat->lane->index,
+        .function = MAREY_NO_INDEX,
+        .parent = frame->is_shown ? frame->function : frame->parent,
+        .depth = frame->depth + frame->is_shown,
         .string = beat->string,
         .time_ns = beat->time_ns,
-        .function = MAREY_NO_INDEX,
         .first_ns = MAREY_NO_TIME,
     };
-    if (beat->kind <= BEAT_SUSPEND) {
-        fill_call(beat, out);
-        return true;
-    }
-    out->parent = frame->is_shown ? frame->function : frame->parent;
-    out->depth = frame->depth + frame->is_shown;
     if (beat->kind == BEAT_GAP) {
         out->kind = MAREY_STEP_GAP;
         out->lost_count = beat->number;
     } else {
         fill_point(beat, out);
     }
+}
+
+static bool
+tell(const struct beat *beat, struct marey_step *out)
+{
+    if (MAREY_LIKELY(beat->kind <= BEAT_SUSPEND))
+        tell_call(beat, out);
+    else
+        tell_point(beat, out);
     return true;
 }
 
@@ -212,8 +211,8 @@ tell_first(struct waiting *waiting, struct player_lane *lane, uint32_t last,
 
 /* Tells a point that was held; its call is the innermost one told by now. */
 static bool
-tell_point(struct waiting *waiting, struct player_lane *lane, uint32_t last,
-           struct marey_step *out)
+tell_held(struct waiting *waiting, struct player_lane *lane, uint32_t last,
+          struct marey_step *out)
 {
     struct beat beat = waiting->points[waiting->told++];
     uint32_t at = waiting->first != 0 ? waiting->first - 1 : last;
@@ -241,7 +240,7 @@ take_beat(struct marey_walk *walk, struct marey_step *out)
         lane->depth + is_ending; /* the ending call's frame is still there */
 
     if (waiting->told < waiting->due)
-        return tell_point(waiting, lane, last, out);
+        return tell_held(waiting, lane, last, out);
     if (waiting->first != 0 && (lane->frames[waiting->first].begin_ns <= long_ago ||
                                 waiting->point_count - waiting->told >= HELD_MAX))
         return tell_first(waiting, lane, last, out);
