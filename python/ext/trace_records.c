@@ -140,6 +140,7 @@ static PyStructSequence_Field total_fields[] = {
     {"total_ns", "inside it; recursion counted once, suspended parts not"},
     {"self_ns", "the same without the calls it made"},
     {"min_ns", "of one call"},
+    {"mean_ns", "of one call"},
     {"max_ns", "of one call"},
     {"p50_ns", "median of one call, within 1 %"},
     {"p90_ns", "nine in ten calls were not longer, within 1 %"},
@@ -149,7 +150,7 @@ static PyStructSequence_Field total_fields[] = {
     {NULL, NULL},
 };
 static PyStructSequence_Desc total_desc = {
-    "marey.Total", "What the calls of one function come to.", total_fields, 14};
+    "marey.Total", "What the calls of one function come to.", total_fields, 15};
 
 static PyStructSequence_Field unrecorded_fields[] = {
     {"kind", "'object', 'redacted', 'not recorded', 'unbound' or 'error'"},

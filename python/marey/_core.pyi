@@ -106,6 +106,7 @@ class Total(NamedTuple):
     total_ns: int
     self_ns: int
     min_ns: int
+    mean_ns: int
     max_ns: int
     p50_ns: int
     p90_ns: int

@@ -286,7 +286,7 @@ def test_totals_are_sums_of_the_calls(shop: Path) -> None:
         assert query.call_count == 4
         assert query.total_ns == 3 * 90 + 100
         assert query.self_ns == 3 * 50 + 100
-        assert (query.min_ns, query.max_ns) == (90, 100)
+        assert (query.min_ns, query.mean_ns, query.max_ns) == (90, 92, 100)
         assert rows["fail"].raised_count == 1
         assert rows["main"].open_count == 1
         callers = totals.callers(query.function)
@@ -297,6 +297,21 @@ def test_totals_are_sums_of_the_calls(shop: Path) -> None:
         assert sum(edge.call_count for edge in callers) == 4
         (callee,) = totals.callees(query.function)
         assert callee.function.name == "len"
+
+
+def test_the_mean_of_a_recursive_function_is_that_of_its_calls(tmp_path: Path) -> None:
+    b = Builder()
+    p = b.process()
+    f = p.function("f", module="app")
+    t = p.lane()
+    for _ in range(3):
+        t.enter(f, dt=100)
+    for _ in range(3):
+        t.leave(dt=100)
+    with marey.open(b.write(tmp_path / "t.marey")) as trace:
+        (row,) = trace.totals()
+        assert (row.min_ns, row.mean_ns, row.max_ns) == (100, 300, 500)
+        assert row.total_ns == row.self_ns == 500
 
 
 def test_a_selection_restricts_totals(shop: Path) -> None:

@@ -57,10 +57,6 @@ def main(arguments: list[str]) -> int:
 # ---- order ----
 
 
-def mean_ns(row: Total) -> int:
-    return row.total_ns // row.call_count if row.call_count else 0
-
-
 def _sorted(rows: tuple[Total, ...], key: str) -> list[Total]:
     if key == "name":
         return sorted(rows, key=lambda row: full_name(row.function))
@@ -71,7 +67,7 @@ def _sorted(rows: tuple[Total, ...], key: str) -> list[Total]:
         "calls": lambda row: row.call_count,
         "raised": lambda row: row.raised_count,
         "min": lambda row: row.min_ns,
-        "mean": mean_ns,
+        "mean": lambda row: row.mean_ns,
         "max": lambda row: row.max_ns,
         "p50": lambda row: row.p50_ns,
         "p90": lambda row: row.p90_ns,
@@ -133,7 +129,7 @@ def _cells(row: Total) -> list[str]:
         show_duration(row.self_ns),
         show_duration(row.corrected_self_ns),
         show_duration(row.min_ns),
-        show_duration(mean_ns(row)),
+        show_duration(row.mean_ns),
         show_duration(row.max_ns),
         show_duration(row.p99_ns),
         full_name(row.function) + (f"  ({where})" if where else ""),
@@ -220,7 +216,7 @@ def _numbers(row: Total) -> dict[str, object]:
         "corrected_total_ns": row.corrected_total_ns,
         "corrected_self_ns": row.corrected_self_ns,
         "min_ns": row.min_ns,
-        "mean_ns": mean_ns(row),
+        "mean_ns": row.mean_ns,
         "max_ns": row.max_ns,
         "p50_ns": row.p50_ns,
         "p90_ns": row.p90_ns,
