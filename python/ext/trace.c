@@ -4,7 +4,15 @@
 #include "trace_impl.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* A walk that was let go of while another thread had the trace. */
+struct orphan {
+    struct marey_walk *walk; /* owned */
+    struct pick pick;        /* owned */
+    struct orphan *next;
+};
 
 /* ---- one thread at a time ---- */
 
@@ -13,6 +21,32 @@ fail_closed(void)
 {
     PyErr_SetString(PyExc_ValueError, "the trace is closed");
     return -1;
+}
+
+/* The lock is held, or nothing else can use the trace. */
+static void
+end_walk(struct trace_object *self, struct marey_walk *walk, struct pick *pick)
+{
+    marey_walk_free(walk);
+    pick_release(pick);
+    self->walk_count--;
+    if (self->is_closed && self->walk_count == 0) {
+        marey_trace_close(self->trace);
+        self->trace = NULL;
+    }
+}
+
+static void
+free_orphans(struct trace_object *self)
+{
+    struct orphan *orphan = atomic_exchange(&self->orphans, NULL);
+
+    while (orphan != NULL) {
+        struct orphan *next = orphan->next;
+        end_walk(self, orphan->walk, &orphan->pick);
+        free(orphan);
+        orphan = next;
+    }
 }
 
 int
@@ -30,6 +64,7 @@ trace_take(struct trace_object *self)
             PyThread_acquire_lock(self->lock, WAIT_LOCK);
         Py_END_ALLOW_THREADS
     }
+    free_orphans(self);
     if (self->is_closed) {
         PyThread_release_lock(self->lock);
         return fail_closed();
@@ -45,14 +80,30 @@ trace_give(struct trace_object *self)
     PyThread_release_lock(self->lock);
 }
 
-void
-trace_count_walk(struct trace_object *self, int change)
+/* Whoever has the lock frees it, at the latest with the trace. */
+static void
+leave_orphan(struct trace_object *self, struct marey_walk *walk, struct pick *pick)
 {
-    self->walk_count = (uint32_t)((int64_t)self->walk_count + change);
-    if (self->is_closed && self->walk_count == 0) {
-        marey_trace_close(self->trace);
-        self->trace = NULL;
+    struct orphan *orphan = malloc(sizeof(*orphan));
+
+    if (orphan == NULL)
+        return; /* lost: better than to wait, or to free what is in use */
+    *orphan = (struct orphan){walk, *pick, atomic_load(&self->orphans)};
+    while (!atomic_compare_exchange_weak(&self->orphans, &orphan->next, orphan))
+        ;
+}
+
+void
+trace_free_walk(struct trace_object *self, struct marey_walk *walk, struct pick *pick)
+{
+    /* A finalizer may run in the middle of this thread's own use of the trace. */
+    if (atomic_load(&self->owner) == PyThread_get_thread_ident() ||
+        !PyThread_acquire_lock(self->lock, NOWAIT_LOCK)) {
+        leave_orphan(self, walk, pick);
+        return;
     }
+    end_walk(self, walk, pick);
+    PyThread_release_lock(self->lock);
 }
 
 /* ---- life ---- */
@@ -72,6 +123,7 @@ trace_dealloc(struct trace_object *self)
 {
     PyTypeObject *type = Py_TYPE(self);
 
+    free_orphans(self);
     marey_trace_close(self->trace);
     if (self->lock != NULL)
         PyThread_free_lock(self->lock);
@@ -141,7 +193,10 @@ trace_close(struct trace_object *self, PyObject *Py_UNUSED(ignored))
     if (trace_take(self) < 0)
         return NULL;
     self->is_closed = true;
-    trace_count_walk(self, 0);
+    if (self->walk_count == 0) {
+        marey_trace_close(self->trace);
+        self->trace = NULL;
+    }
     trace_give(self);
     Py_RETURN_NONE;
 }

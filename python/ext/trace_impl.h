@@ -43,11 +43,12 @@ struct reading {
 
 struct trace_object {
     PyObject_HEAD
-    struct reading *reading;   /* owned */
-    struct marey_trace *trace; /* owned; NULL once closed */
-    PyThread_type_lock lock;   /* owned */
-    atomic_ulong owner;        /* thread that holds the lock, 0 none */
-    bool is_closed;            /* by close(); walks may keep `trace` alive */
+    struct reading *reading;          /* owned */
+    struct marey_trace *trace;        /* owned; NULL once closed */
+    PyThread_type_lock lock;          /* owned */
+    atomic_ulong owner;               /* thread that holds the lock, 0 none */
+    _Atomic(struct orphan *) orphans; /* owned; walks to be freed by who has the lock */
+    bool is_closed;                   /* by close(); walks may keep `trace` alive */
     uint32_t walk_count;
     PyObject *path;      /* owned; as given to open */
     PyObject *functions; /* owned tuples, NULL until first asked for */
@@ -61,9 +62,6 @@ struct trace_object {
  * thread has it already (an exception is set). */
 int trace_take(struct trace_object *self);
 void trace_give(struct trace_object *self);
-
-/* A walk began (+1) or ended (-1); the trace is held, or nothing else can use it. */
-void trace_count_walk(struct trace_object *self, int change);
 
 /* Borrowed tuples of all definitions, made at the first call; the trace is held. */
 PyObject *trace_functions(struct trace_object *self);
@@ -80,6 +78,11 @@ struct pick {
 /* The trace is held. -1: exception set, nothing to release. */
 int pick_init(struct pick *pick, struct trace_object *self, PyObject *tuple);
 void pick_release(struct pick *pick);
+
+/* Gives a walk back for good, with the tables it reads. Never waits: whoever holds the
+ * trace may be waiting for the very thread that lets go of a walk. Takes both. */
+void trace_free_walk(struct trace_object *self, struct marey_walk *walk,
+                     struct pick *pick);
 
 /* ---- trace_records.c ---- */
 

@@ -433,18 +433,11 @@ walk_dealloc(struct walk_object *self)
     PyTypeObject *type = Py_TYPE(self);
     struct trace_object *trace = self->trace;
 
-    if (self->walk != NULL) {
-        /* A finalizer may run while this very thread holds the trace. */
-        bool held = atomic_load(&trace->owner) == PyThread_get_thread_ident();
-        if (!held)
-            PyThread_acquire_lock(trace->lock, WAIT_LOCK);
-        marey_walk_free(self->walk);
-        trace_count_walk(trace, -1);
-        if (!held)
-            PyThread_release_lock(trace->lock);
-    }
+    if (self->walk != NULL)
+        trace_free_walk(trace, self->walk, &self->pick);
+    else
+        pick_release(&self->pick);
     parts_release(&self->parts);
-    pick_release(&self->pick);
     Py_XDECREF((PyObject *)trace);
     type->tp_free(self);
     Py_DECREF(type);
@@ -598,7 +591,7 @@ trace_walk(struct trace_object *self, PyObject *args)
         Py_CLEAR(walk);
         goto done;
     }
-    trace_count_walk(self, 1);
+    self->walk_count++;
 done:
     trace_give(self);
     return (PyObject *)walk;
