@@ -1,0 +1,233 @@
+/* Checking definitions, values and source texts. */
+#include "query/check.h"
+
+/* ---- texts ---- */
+
+static size_t
+sequence_size(uint8_t first)
+{
+    if (first < 0x80)
+        return 1;
+    if (first >= 0xc2 && first < 0xe0)
+        return 2;
+    if (first >= 0xe0 && first < 0xf0)
+        return 3;
+    return first >= 0xf0 && first < 0xf5 ? 4 : 0;
+}
+
+/* UTF-8 in which lone surrogates may stand. */
+static bool
+is_text(struct marey_span span)
+{
+    for (size_t at = 0; at < span.size_bytes;) {
+        const uint8_t *bytes = span.bytes + at;
+        size_t size = sequence_size(bytes[0]);
+        if (size == 0 || size > span.size_bytes - at)
+            return false;
+        for (size_t i = 1; i < size; i++) {
+            if ((bytes[i] & 0xc0) != 0x80)
+                return false;
+        }
+        if ((bytes[0] == 0xe0 && bytes[1] < 0xa0) ||
+            (bytes[0] == 0xf0 && bytes[1] < 0x90) ||
+            (bytes[0] == 0xf4 && bytes[1] > 0x8f))
+            return false;
+        at += size;
+    }
+    return true;
+}
+
+static void
+check_text(struct checker *checker, struct marey_span text)
+{
+    if (!is_text(text))
+        marey_check_find(checker, text.bytes, "a text that is not UTF-8");
+}
+
+/* ---- definitions ---- */
+
+static void
+check_function(struct checker *checker, const uint8_t *at,
+               const struct marey_definition *def)
+{
+    if (def->module != 0 && !check_knows(checker, ID_STRING, def->module))
+        marey_check_find_number(checker, at, "a function in undefined module ",
+                                def->module);
+    if (def->file != 0 && !check_knows(checker, ID_FILE, def->file))
+        marey_check_find_number(checker, at, "a function in undefined file ",
+                                def->file);
+    if (!check_knows(checker, ID_FUNCTION, def->id))
+        marey_check_find_number(checker, at,
+                                "a function with an id out of order: ", def->id);
+}
+
+static void
+check_process(struct checker *checker, const uint8_t *at,
+              const struct marey_definition *def)
+{
+    const struct marey_trace *trace = checker->trace;
+    const struct process *process = checker->process;
+    bool inherits =
+        def->string_count > 0 || def->file_count > 0 || def->function_count > 0;
+
+    if (process->parent == MAREY_NO_INDEX) {
+        if (inherits)
+            marey_check_find(checker, at,
+                             "shares definitions of a process that is not there");
+    } else if (inherits) {
+        const struct process *parent = &trace->processes[process->parent];
+        if (def->string_count >= parent->strings.first + parent->strings.count ||
+            def->file_count >= parent->files.first + parent->files.count ||
+            def->function_count >= parent->functions.first + parent->functions.count)
+            marey_check_find(checker, at, "shares more than its parent defined");
+    }
+    check_text(checker, def->executable);
+    check_text(checker, def->version);
+    check_text(checker, def->directory);
+}
+
+static void
+check_lane(struct checker *checker, const uint8_t *at,
+           const struct marey_definition *def)
+{
+    uint32_t process = (uint32_t)(checker->process - checker->trace->processes);
+    uint32_t index = marey_trace_lane_index(checker->trace, process, def->id);
+
+    if (def->tag != MAREY_DEF_LANE) {
+        if (index == MAREY_NO_INDEX || !checker->trace->lanes[index].is_defined)
+            marey_check_find_number(checker, at, "speaks of undefined lane ", def->id);
+        return;
+    }
+    if (def->kind < MAREY_LANE_THREAD || def->kind > MAREY_LANE_GREENLET)
+        marey_check_find_number(checker, at, "a lane of unknown kind ", def->kind);
+}
+
+static void
+check_definition(struct checker *checker, const struct marey_record *record)
+{
+    struct marey_definition def;
+
+    if (!marey_definition_get(record, &def)) {
+        marey_check_find(checker, record->body, "a definition that cannot be read");
+        return;
+    }
+    check_text(checker, def.text);
+    switch (def.tag) {
+    case MAREY_DEF_STRING:
+        if (!check_knows(checker, ID_STRING, def.id))
+            marey_check_find_number(checker, record->body,
+                                    "a string with an id out of order: ", def.id);
+        break;
+    case MAREY_DEF_FILE:
+        if (!check_knows(checker, ID_FILE, def.id))
+            marey_check_find_number(checker, record->body,
+                                    "a file with an id out of order: ", def.id);
+        break;
+    case MAREY_DEF_FUNCTION: check_function(checker, record->body, &def); break;
+    case MAREY_DEF_PROCESS: check_process(checker, record->body, &def); break;
+    case MAREY_DEF_LANE:
+    case MAREY_DEF_LANE_NAME:
+    case MAREY_DEF_LANE_END: check_lane(checker, record->body, &def); break;
+    default: break;
+    }
+}
+
+/* Calls `take` for each record, and looks at their number. */
+static void
+check_records(struct checker *checker,
+              void (*take)(struct checker *checker, const struct marey_record *record))
+{
+    const struct marey_extent *extent = checker->extent;
+    struct marey_records records;
+    struct marey_record record;
+    uint64_t count = 0;
+
+    marey_records_init(&records, checker->payload, extent->payload_size,
+                       extent->is_open);
+    for (; marey_records_next(&records, &record); count++)
+        take(checker, &record);
+    if (records.is_bad)
+        marey_check_find(checker, records.next, "a record that cannot be read");
+    else if (count != extent->record_count)
+        marey_check_find(checker, NULL,
+                         "another number of records than the header says");
+}
+
+void
+marey_check_definitions(struct checker *checker)
+{
+    check_records(checker, check_definition);
+}
+
+/* ---- values ---- */
+
+static bool
+check_value(const struct checker *checker, struct marey_fields *fields)
+{
+    uint64_t name = marey_fields_varint(fields);
+    uint8_t tag = marey_fields_u8(fields);
+    bool is_named = name == 0 || (name <= MAREY_STRING_ID_MAX &&
+                                  check_knows(checker, ID_STRING, (uint32_t)name));
+
+    switch (tag) {
+    case MAREY_VALUE_INT: marey_fields_varint(fields); break;
+    case MAREY_VALUE_FLOAT: marey_fields_u64(fields); break;
+    case MAREY_VALUE_TEXT:
+    case MAREY_VALUE_BYTES:
+    case MAREY_VALUE_OBJECT: marey_fields_sized(fields, MAREY_EXTENT_SIZE_MAX); break;
+    default: break;
+    }
+    return is_named && tag >= MAREY_VALUE_NONE && tag <= MAREY_VALUE_ERROR &&
+           !fields->is_bad;
+}
+
+static void
+check_blob(struct checker *checker, const struct marey_record *record)
+{
+    struct marey_fields fields = {record->body, record->body + record->size_bytes,
+                                  false};
+    bool is_right = true;
+
+    if (record->tag != 1)
+        return; /* of a later version */
+    uint64_t count = marey_fields_varint(&fields);
+    for (uint64_t i = 0; i < count && is_right; i++)
+        is_right = check_value(checker, &fields);
+    if (!is_right || fields.is_bad)
+        marey_check_find(checker, record->body, "values that cannot be read");
+}
+
+void
+marey_check_blobs(struct checker *checker)
+{
+    check_records(checker, check_blob);
+}
+
+/* ---- sources ---- */
+
+void
+marey_check_source(struct checker *checker)
+{
+    const struct marey_extent *extent = checker->extent;
+    struct marey_source_head head;
+
+    if (!marey_source_get(checker->payload, extent->payload_size, &head)) {
+        marey_check_find(checker, NULL, "a source that cannot be read");
+        return;
+    }
+    check_text(checker, head.path);
+    if (head.key == 0)
+        marey_check_find(checker, checker->payload, "a source without a key");
+    if (extent->codec == MAREY_CODEC_NONE)
+        return;
+    uint8_t *text = marey_memory_new((size_t)extent->raw_size + 1, 1);
+    if (text == NULL) {
+        checker->status = MAREY_NOMEM;
+        return;
+    }
+    if (!marey_expand(text, extent->raw_size, head.stored.bytes,
+                      head.stored.size_bytes))
+        marey_check_find(checker, head.stored.bytes,
+                         "a source that does not decompress");
+    marey_memory_free(text);
+}
