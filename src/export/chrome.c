@@ -289,7 +289,7 @@ put_begin(struct chrome *c, const struct marey_step *step)
     put_place(c, &function);
     if (step->call_line != 0)
         put_integer_arg(c, "call_line", step->call_line);
-    if (step->was_open && step->first_ns != MAREY_NO_TIME)
+    if (marey_began_before(step))
         put_integer_arg(c, "began_ns", step->first_ns);
     if (step->kind == MAREY_STEP_RESUME) {
         put_true_arg(c, "resumed");

@@ -260,7 +260,7 @@ put_begin_arguments(struct perfetto *x, const struct marey_step *step)
 {
     if (step->call_line != 0)
         put_integer_argument(x, ARGUMENT_CALL_LINE, step->call_line);
-    if (step->was_open && step->first_ns != MAREY_NO_TIME)
+    if (marey_began_before(step))
         put_integer_argument(x, ARGUMENT_BEGAN, step->first_ns);
     if (step->kind == MAREY_STEP_RESUME) {
         put_true_argument(x, ARGUMENT_RESUMED);

@@ -10,6 +10,8 @@
 #ifndef MAREY_EXPORT_TARGET_H
 #define MAREY_EXPORT_TARGET_H
 
+#include <stdbool.h>
+
 #include "export/out.h"
 #include "marey/query.h"
 #include "marey/status.h"
@@ -20,6 +22,15 @@ struct marey_job {
     const struct marey_selection *selection;
     struct marey_out *out;
 };
+
+/* Whether the call of a BEGIN is known to have begun before it. Of calls that are open
+ * where a recording starts it is not. */
+static inline bool
+marey_began_before(const struct marey_step *step)
+{
+    return step->was_open && step->first_ns != MAREY_NO_TIME &&
+           step->first_ns < step->time_ns;
+}
 
 /* The type of an exception, which is not always known. */
 static inline struct marey_text

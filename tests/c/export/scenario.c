@@ -119,7 +119,7 @@ static const struct marey_step steps[] = {
     {STEP(LOG, LANE_TASK, 4300), .function = MAREY_NO_INDEX, .string = S_TOTAL,
      .log_class = 2, .blob = BLOB_RESULT},
     /* A call that another lane's later event has overtaken. */
-    {BEGIN(LANE_SECOND, 4250, F_MAIN)},
+    {BEGIN(LANE_SECOND, 4250, F_MAIN), .was_open = true, .first_ns = 4250},
     {BEGIN(LANE_SECOND, 5000, F_ODD)},
     {STEP(GAP, LANE_SECOND, 5500), .function = MAREY_NO_INDEX, .lost_count = 12},
     {END(LANE_SECOND, 5500, F_ODD, CUT)},

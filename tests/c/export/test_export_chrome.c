@@ -127,6 +127,8 @@ TEST(open_calls_have_no_end)
     CHECK(!has("{'ph':'E'," SECOND "'ts':6.000"));
     CHECK(has("'ts':0.000,'name':'main','cat':'python','args':{"
               "'file':'/src/app.py:3','began_ns':-250}},\n"));
+    CHECK(has("'ts':4.250,'name':'main','cat':'python','args':{"
+              "'file':'/src/app.py:3'}},\n"));
     CHECK(has("{'ph':'E'," MAIN "'ts':1234567890.123,'name':'main'}\n]\n"));
 }
 
