@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from marey import _view
+from marey import _index, _view
 from marey._errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _html(trace: Trace, max_size: int | None) -> Iterator[bytes]:
     page = PAGE.read_text("utf-8")
     before, rest = page.split(REPORT_MARK)
     middle, after = rest.split(DATA_MARK)
-    info, index = _view.open(trace.path)
+    info, index = _index.read(trace.path, False)
     start = [before.encode(), _tag("info", info), _tag("index", index), middle.encode()]
     room = None if max_size is None else max_size - sum(map(len, start)) - len(after)
     if room is not None and room < 0:

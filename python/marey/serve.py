@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import marey
-from marey import _view
+from marey import _index
 from marey._errors import MareyError
 
 PAGE = Path(__file__).parent / "_page" / "page.html"
@@ -62,8 +62,9 @@ class Shown:
         """What the page draws first; raises MareyError."""
         with self._lock:
             version = self._version()
-            if self._built is None or self._built[0] != version or self.is_live():
-                info, index = _view.open(self.path)
+            is_live = self.is_live()
+            if self._built is None or self._built[0] != version or is_live:
+                info, index = _index.read(self.path, is_live)
                 self._built = (version, info, index)
             return self._built[1:]
 

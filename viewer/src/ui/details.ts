@@ -45,7 +45,7 @@ export class Details {
       void this.loadSlowest()
       return
     }
-    void this.source.show(chosen.fn)
+    if (session.info.functions.file[chosen.fn]) void this.source.show(chosen.fn)
     if (!session.hasData) return
     try {
       const call = await session.client.ask(
@@ -58,6 +58,7 @@ export class Details {
         if (call.end_ns !== undefined) chosen.end = call.end_ns
         chosen.fn = call.function
         session.tell('hover')
+        this.showSource(call)
         announce(`${functionFull(session.info, call.function)}, ${formatDuration(chosen.end - chosen.begin)}`)
       }
       this.render()
@@ -110,6 +111,23 @@ export class Details {
 
   private note(text: string): void {
     this.box.append(make('p', { class: 'quiet' }, text))
+  }
+
+  /** The call's own text; of a C function the place it was called from. */
+  private showSource(call: Call): void {
+    const { info } = this.session
+    let line = call.line
+    if (info.functions.file[call.function]) {
+      void this.source.show(call.function)
+      return
+    }
+    for (const frame of [...call.parents].reverse()) {
+      if (info.functions.file[frame.function]) {
+        void this.source.show(frame.function, line > 0 ? [line] : [])
+        return
+      }
+      line = frame.line
+    }
   }
 
   /** All calls of this function in the trace, beside the one that is chosen. */

@@ -33,9 +33,9 @@ export class Film {
     speeds.addEventListener('change', () => (this.speed = Number(speeds.value)))
     replace(box,
       make('div', { class: 'tools' },
-        step('⏮ call', 'previous call', true, true), step('◂ event', 'previous event (,)', true, false),
+        step('◂◂ call', 'previous call', true, true), step('◂ event', 'previous event (,)', true, false),
         this.toggleButton,
-        step('event ▸', 'next event (.)', false, false), step('call ⏭', 'next call', false, true),
+        step('event ▸', 'next event (.)', false, false), step('call ▸▸', 'next call', false, true),
         make('label', {}, 'Speed ', speeds), make('label', {}, 'Lane ', this.lanes), this.clock),
       make('div', { class: 'film-stack' }, this.list))
     session.on('playhead', () => this.changed())
