@@ -442,7 +442,7 @@ knows_time(const struct player *player, const struct player_stream *stream,
 static bool
 prime(struct player *player, struct player_stream *stream, struct beat *out)
 {
-    int64_t from_ns = player->selection.from_ns, time_ns;
+    int64_t from_ns = player->selection.from_ns, time_ns = 0;
 
     stream->is_silent = true;
     go_to_chunk(player, stream);
