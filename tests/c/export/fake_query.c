@@ -16,10 +16,19 @@ must(bool is_true)
         abort();
 }
 
+/* Texts that a test left out are empty, yet have bytes to point at, as real ones do. */
+static void
+fill(struct marey_text *text)
+{
+    if (text->bytes == NULL)
+        text->bytes = "";
+}
+
 void
 marey_trace_info(const struct marey_trace *trace, struct marey_trace_info *out)
 {
     *out = trace->info;
+    fill(&out->host_name);
 }
 
 uint32_t
@@ -34,6 +43,11 @@ marey_trace_process(const struct marey_trace *trace, uint32_t index,
 {
     must(index < trace->process_count);
     *out = trace->processes[index];
+    fill(&out->program);
+    fill(&out->executable);
+    fill(&out->version);
+    fill(&out->directory);
+    fill(&out->options);
 }
 
 struct marey_text
@@ -57,6 +71,7 @@ marey_trace_lane(const struct marey_trace *trace, uint32_t index,
 {
     must(index < trace->lane_count);
     *out = trace->lanes[index];
+    fill(&out->name);
 }
 
 uint32_t
@@ -71,6 +86,9 @@ marey_trace_function(const struct marey_trace *trace, uint32_t index,
 {
     must(index < trace->function_count);
     *out = trace->functions[index];
+    fill(&out->name);
+    fill(&out->module);
+    fill(&out->file);
 }
 
 struct marey_text
@@ -142,8 +160,12 @@ marey_trace_values(struct marey_trace *trace, uint32_t lane, uint64_t blob,
 
     must(lane < trace->lane_count && blob > 0 && blob <= trace->blob_count);
     b = &trace->blobs[blob - 1];
-    for (uint32_t i = 0; i < b->count; i++)
-        take(context, &b->values[i]);
+    for (uint32_t i = 0; i < b->count; i++) {
+        struct marey_value value = b->values[i];
+        fill(&value.name);
+        fill(&value.text);
+        take(context, &value);
+    }
     return b->status == MAREY_OK ? MAREY_OK : marey_fail(err, b->status, "damaged");
 }
 
