@@ -4,8 +4,9 @@
 
 Every workload runs under every tool in turn (A B C ..., A B C ...), so that a noisy
 minute falls on all of them alike, and medians are compared (or, on a machine that
-others use at the same time, minima: `--take minimum`). It measures and prints; it
-never asserts a time. `bench/README.md` says what the columns mean.
+others use at the same time, minima of processor time: `--take minimum --clock cpu`).
+It measures and prints; it never asserts a time. `bench/README.md` says what the columns
+mean.
 """
 
 from __future__ import annotations
@@ -57,6 +58,12 @@ def parse_arguments() -> argparse.Namespace:
         choices=("median", "minimum"),
         default="median",
         help="what is compared of the runs; the minimum where others use the machine",
+    )
+    add(
+        "--clock",
+        choices=("wall", "cpu"),
+        default="wall",
+        help="time of recording alone; a busy machine stretches cpu time less",
     )
     add(
         "--scale",
@@ -140,6 +147,7 @@ def measure(
         python_events_all=counted.python_events_all,
         c_events_all=counted.c_events_all,
         take=arguments.take,
+        clock=arguments.clock,
     )
     job = dataclasses.replace(job, call_count=result.all_events() // 2)
     for turn in range(arguments.repeat):
@@ -186,10 +194,10 @@ def measure_interpreter(
 
 def summary(measurement: report.Measurement) -> str:
     """Each tool's slow-down, on one line."""
-    bare = measurement.value("bare", "inner_ns")
+    bare = measurement.value("bare", measurement.inner)
     parts = []
     for name in measurement.runs:
-        inner = measurement.value(name, "inner_ns")
+        inner = measurement.value(name, measurement.inner)
         if bare and inner and name != "bare":
             parts.append(f"{name} {inner / bare:.2f}x")
     return ", ".join(parts)
@@ -205,7 +213,8 @@ def noise(sections: list[report.Section]) -> float:
     spreads = []
     for section in sections:
         for measurement in section.measurements:
-            times = [run.inner_ns for run in measurement.runs.get("bare", ())]
+            runs = measurement.runs.get("bare", ())
+            times = [getattr(run, measurement.inner) for run in runs]
             if len(times) > 1:
                 low, middle, high = statistics.quantiles(times, n=4, method="inclusive")
                 spreads.append((high - low) / 2 / middle)
@@ -221,6 +230,7 @@ def head(
         commit=describe_commit(),
         repeat=arguments.repeat,
         take=arguments.take,
+        clock=arguments.clock,
         scale=arguments.scale,
         noise=noise(sections),
         load_before=load,

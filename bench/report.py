@@ -34,9 +34,15 @@ class Measurement:
     python_events_all: int
     c_events_all: int
     take: str = "median"
+    clock: str = "wall"
     runs: dict[str, list[Run]] = dataclasses.field(default_factory=dict)
     traces: dict[str, dict[str, object]] = dataclasses.field(default_factory=dict)
     problems: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def inner(self) -> str:
+        """The field that tells the time of recording alone."""
+        return "inner_cpu_ns" if self.clock == "cpu" else "inner_ns"
 
     def value(self, tool: str, field: str) -> float | None:
         """A figure of the tool over all its runs: their median, or their minimum."""
@@ -89,6 +95,7 @@ class Head:
     commit: str
     repeat: int
     take: str
+    clock: str
     scale: float
     noise: float
     load_before: float
@@ -115,8 +122,8 @@ def tool_table(section: Section, tools: Sequence[Tool], cell: Cell) -> list[str]
 
 
 def slow_down(measurement: Measurement, tool: Tool) -> str:
-    inner = measurement.value(tool.name, "inner_ns")
-    bare = measurement.value("bare", "inner_ns")
+    inner = measurement.value(tool.name, measurement.inner)
+    bare = measurement.value("bare", measurement.inner)
     if inner is None or bare is None:
         return NONE
     if tool.name == "bare":
@@ -133,7 +140,7 @@ def slow_down_means(section: Section, tools: Sequence[Tool]) -> str:
     cells = ["**geometric mean**"]
     for tool in tools:
         pairs = [
-            (m.value(tool.name, "inner_ns"), m.value("bare", "inner_ns"))
+            (m.value(tool.name, m.inner), m.value("bare", m.inner))
             for m in section.measurements
         ]
         ratios = [inner / bare for inner, bare in pairs if inner and bare]
@@ -154,8 +161,9 @@ def ratios(section: Section, field: str) -> list[str]:
         worst = max if upper == "Marey" else min
         values: list[float | None] = []
         for measurement in section.measurements:
-            above = measurement.extra(upper, field)
-            below = measurement.extra(lower, field)
+            what = measurement.inner if field == "inner" else field
+            above = measurement.extra(upper, what)
+            below = measurement.extra(lower, what)
             if above is None or below is None or above <= 0 or below <= 0:
                 values.append(None)
             else:
@@ -192,7 +200,7 @@ def exit_time(measurement: Measurement, tool: Tool) -> str:
 
 
 def rate(measurement: Measurement, tool: Tool) -> str:
-    inner = measurement.value(tool.name, "inner_ns")
+    inner = measurement.value(tool.name, measurement.inner)
     if inner is None or tool.name == "bare":
         return NONE
     return f"{measurement.events(tool) / inner * 1e3:.1f} M/s"
@@ -240,7 +248,7 @@ def render_section(section: Section) -> list[str]:
     lines.append(slow_down_means(section, tools))
     part(
         "Recording alone: added time, one tool's over another's",
-        ratios(section, "inner_ns"),
+        ratios(section, "inner"),
     )
     part(
         "Whole command: wall time, processor seconds",
@@ -268,7 +276,8 @@ def render(head: Head, sections: Sequence[Section]) -> str:
         "",
         f"Measured on {head.date} on {head.machine}; Marey at {head.commit}.",
         f"The {head.take} of {head.repeat} runs, the tools in turn, workloads at "
-        f"{head.scale:g} of full size. The bare runs spread by ±{head.noise:.1%} "
+        f"{head.scale:g} of full size; recording alone by {head.clock} time. "
+        f"The bare runs spread by ±{head.noise:.1%} "
         "(half the distance of the quartiles, the median workload); load average "
         f"{head.load_before:.1f} before and {head.load_after:.1f} after, "
         "this benchmark's own included. Written by `bench/overhead.py`; "

@@ -246,6 +246,7 @@ class Run:
     """
 
     inner_ns: int
+    inner_cpu_ns: int
     wall_ns: int
     exit_ns: int
     cpu_s: float
@@ -291,6 +292,7 @@ def run_tool(
     line = json.loads(answer.read_text())
     return Run(
         inner_ns=line["inner_ns"],
+        inner_cpu_ns=line["inner_cpu_ns"],
         wall_ns=int(end) - int(start),
         exit_ns=int(end) - line["end_ns"],
         cpu_s=float(user) + float(system),

@@ -27,15 +27,18 @@ def run(main: Callable[[int], int], *, rounds: int) -> None:
     counts = getattr(sys.modules.get("_floor"), "counts", lambda: (0, 0))
 
     python_before, c_before = counts()
+    start_cpu_ns = time.process_time_ns()
     start_ns = time.perf_counter_ns()
     result = main(rounds)
     inner_ns = time.perf_counter_ns() - start_ns
+    inner_cpu_ns = time.process_time_ns() - start_cpu_ns
     python_after, c_after = counts()
 
     line = {
         "rounds": rounds,
         "result": result,
         "inner_ns": inner_ns,
+        "inner_cpu_ns": inner_cpu_ns,
         "python_events": python_after - python_before,
         "c_events": c_after - c_before,
         "python_events_all": python_after,
