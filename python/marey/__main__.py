@@ -5,9 +5,12 @@ import sys
 
 def main() -> int:
     """Runs the command line; returns the exit status."""
-    from marey import cli
+    try:
+        from marey import cli
 
-    return cli.main(sys.argv[1:])
+        return cli.main(sys.argv[1:])
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":

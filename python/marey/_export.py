@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
 
-from marey import _core, _report
+from marey import _core
 from marey._errors import StorageError, UsageError
 from marey.trace import FORMATS_BY_SUFFIX
 
@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from marey._core import Selection, Tick
 
 
+# Made by marey._report, which is imported for them alone.
+REPORT_FORMATS = ("html", "png")
+
+
 def known_formats() -> list[str]:
-    return [*_core.export_formats(), *_report.FORMATS]
+    return [*_core.export_formats(), *REPORT_FORMATS]
 
 
 def put(
@@ -33,11 +37,13 @@ def put(
     """Writes a format to a descriptor or a function; raises MareyError."""
     if max_size is not None and name != "html":
         raise UsageError(f"max_size is for html, not for {name}")
-    if name not in _report.FORMATS:
+    if name not in REPORT_FORMATS:
         trace.export(selection, name, target, tick)
         return
     if any(part not in (None, 0) for part in selection):
         raise UsageError(f"{name} holds the whole recording: it takes no selection")
+    from marey import _report
+
     for piece in _report.pieces(trace, name, max_size):
         if isinstance(target, int):
             view = memoryview(piece)
