@@ -1,7 +1,7 @@
 /* Recording: lanes that take events, and what they share.
  *
- * The way of an event: the interpreter's hook finds its thread's lane (one load relative
- * to the thread pointer), the function's record, and calls marey_enter() or
+ * The way of an event: the interpreter's hook finds its thread's lane (one load
+ * relative to the thread pointer), the function's record, and calls marey_enter() or
  * marey_leave(). These read the clock, build the event in a register, store eight bytes
  * and advance. Everything rare — a full slot, a pause longer than a token can say, a
  * thread's first event, a stack that does not match — goes to one out-of-line function.
@@ -141,7 +141,8 @@ uint64_t marey_recording_age_ns(void);
 
 /* ---- definitions: thread safe, not for the hot path ---- */
 
-/* Ids of the process, defined once a recording. Equal texts get equal ids. 0: failed. */
+/* Ids of the process, defined once a recording. Equal texts get equal ids. 0: failed.
+ */
 uint32_t marey_define_string(const char *bytes, size_t size_bytes);
 uint32_t marey_define_file(const char *path, size_t size_bytes, uint64_t source_key);
 /* Makes the function's record and defines it. NULL: out of memory. */

@@ -180,7 +180,8 @@ bool marey_function_matches(const struct marey_trace *trace, uint32_t function,
 
 /* ---- walking ---- */
 
-/* MAREY_ORDER_TIME: all lanes interleaved in time. MAREY_ORDER_LANE: lane after lane. */
+/* MAREY_ORDER_TIME: all lanes interleaved in time. MAREY_ORDER_LANE: lane after lane.
+ */
 enum marey_order { MAREY_ORDER_TIME, MAREY_ORDER_LANE };
 
 enum marey_step_kind {

@@ -67,7 +67,8 @@ void marey_raster_counter(const struct marey_canvas *canvas, int32_t top,
 enum marey_status marey_png_write(const struct marey_canvas *canvas, uint8_t **bytes,
                                   size_t *size_bytes);
 
-/* The whole time line of a trace as a PNG of `width` pixels. Gives *bytes: free() it. */
+/* The whole time line of a trace as a PNG of `width` pixels. Gives *bytes: free() it.
+ */
 enum marey_status marey_picture_make(struct marey_trace *trace, uint32_t width,
                                      bool is_dark, uint8_t **bytes, size_t *size_bytes,
                                      struct marey_error *err);

@@ -35,7 +35,8 @@ struct marey_error {
 /* The text of a status: static, never NULL. */
 const char *marey_status_text(enum marey_status status);
 
-/* Fills `err` (may be NULL) and returns `status`, so that a function can end with it. */
+/* Fills `err` (may be NULL) and returns `status`, so that a function can end with it.
+ */
 enum marey_status marey_fail(struct marey_error *err, enum marey_status status,
                              const char *format, ...)
     __attribute__((format(printf, 3, 4)));

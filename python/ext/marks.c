@@ -1,9 +1,9 @@
 /* Spans, instants and counters: what the program itself puts on its time line.
  *
  * Everything is cheap when nothing records: span() gives one shared object whose
- * enter and exit do nothing. When recording, values are formatted at once, so that later
- * changes do not rewrite history; only exact built-in types are shown by value, and no
- * code of the program runs (docs/format.md, 4).
+ * enter and exit do nothing. When recording, values are formatted at once, so that
+ * later changes do not rewrite history; only exact built-in types are shown by value,
+ * and no code of the program runs (docs/format.md, 4).
  */
 #include <string.h>
 
@@ -110,7 +110,8 @@ string_id(PyObject *text)
     return id;
 }
 
-/* Named values into a blob of the lane; 0: none. `names` is a tuple, `values` as many. */
+/* Named values into a blob of the lane; 0: none. `names` is a tuple, `values` as many.
+ */
 static uint64_t
 put_values(struct marey_lane *lane, PyObject *names, PyObject *const *values)
 {

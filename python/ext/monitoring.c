@@ -33,8 +33,8 @@ code_of(PyObject *const *args)
     return (PyCodeObject *)args[0];
 }
 
-/* Hooks come in pairs: the fast one does all that is common and ends, if it must, with a
- * call of the slow one, so that it needs no stack frame. */
+/* Hooks come in pairs: the fast one does all that is common and ends, if it must, with
+ * a call of the slow one, so that it needs no stack frame. */
 static inline uintptr_t
 frame_of(const struct marey_lane *lane)
 {

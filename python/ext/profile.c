@@ -1,10 +1,10 @@
 /* The hooks of CPython 3.11: a C profile function on each thread.
  *
  * PyEval_SetProfile is the one hook of that version that sees C functions. It is set on
- * all threads that are alive, on new ones through `threading`'s own profile hook, and on
- * those that C code makes when the next second is rung. What happened is read from the
- * instruction the frame stands at: RESUME with 0 starts a call, with anything else (or
- * none, for throw()) resumes one; YIELD_VALUE suspends it.
+ * all threads that are alive, on new ones through `threading`'s own profile hook, and
+ * on those that C code makes when the next second is rung. What happened is read from
+ * the instruction the frame stands at: RESUME with 0 starts a call, with anything else
+ * (or none, for throw()) resumes one; YIELD_VALUE suspends it.
  */
 #include "tracer.h"
 

@@ -1,10 +1,10 @@
 /* Every difference between the versions of CPython, in one place.
  *
  * The hot path needs two things that have no public name: the frame that runs (its
- * address tells one activation from another) and the extra slot of a code object without
- * a call. Both are read through the few fields declared here, which each version's
- * headers were compared with; an unknown newer version is refused at compile time in
- * favour of the public calls.
+ * address tells one activation from another) and the extra slot of a code object
+ * without a call. Both are read through the few fields declared here, which each
+ * version's headers were compared with; an unknown newer version is refused at compile
+ * time in favour of the public calls.
  */
 #ifndef MAREY_EXT_PYCOMPAT_H
 #define MAREY_EXT_PYCOMPAT_H

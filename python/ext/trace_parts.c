@@ -1,5 +1,5 @@
-/* See trace_parts.h. One table by (process, key), with one entry for each activation that
- * was suspended and has not ended. */
+/* See trace_parts.h. One table by (process, key), with one entry for each activation
+ * that was suspended and has not ended. */
 #include "trace_parts.h"
 
 #include <stdlib.h>

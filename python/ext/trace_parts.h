@@ -1,9 +1,10 @@
 /* The running parts of generators and coroutines, put together to whole calls.
  *
- * A walk tells each part by itself: SUSPEND, RESUME, END, with the key of the activation.
- * Here the parts of one activation become one call. An activation whose last part was a
- * SUSPEND is `suspended`: nobody went on with it. This is known when the trace is over,
- * or when its key is used by another (a key is unique among those that are alive).
+ * A walk tells each part by itself: SUSPEND, RESUME, END, with the key of the
+ * activation. Here the parts of one activation become one call. An activation whose
+ * last part was a SUSPEND is `suspended`: nobody went on with it. This is known when
+ * the trace is over, or when its key is used by another (a key is unique among those
+ * that are alive).
  */
 #ifndef MAREY_PYTHON_TRACE_PARTS_H
 #define MAREY_PYTHON_TRACE_PARTS_H

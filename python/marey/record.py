@@ -1,4 +1,4 @@
-"""Recording: `with marey.record("run.marey"): …` and what `marey run` shares with it."""
+"""Recording: `with marey.record("run.marey"): …`, and what `marey run` shares."""
 
 import os
 import sys

@@ -1,4 +1,5 @@
-/* LEB128: seven bits a byte, least significant first; the high bit says that more follow.
+/* LEB128: seven bits a byte, least significant first; the high bit says that more
+ * follow.
  *
  * put writes at most MAREY_VARINT_SIZE_MAX bytes and returns how many. get returns how
  * many bytes it took, or 0 when the number does not end within `size_bytes`, is longer

@@ -5,11 +5,11 @@
  *   | extent header | snapshot | events …            | zeros        |
  *                                          ^cursor    ^real_limit
  *
- * `limit` is `real_limit` on the fast road and NULL where every event must take the slow
- * way (filters at capture, no cheap counter, a fork, a stop). A chunk that is full goes
- * to the file's tail, the stack as it is now becomes the next chunk's snapshot, and the
- * same slot, or a larger one, is filled again. Slots start small and grow by four, so
- * that ten thousand short threads do not cost a gigabyte.
+ * `limit` is `real_limit` on the fast road and NULL where every event must take the
+ * slow way (filters at capture, no cheap counter, a fork, a stop). A chunk that is full
+ * goes to the file's tail, the stack as it is now becomes the next chunk's snapshot,
+ * and the same slot, or a larger one, is filled again. Slots start small and grow by
+ * four, so that ten thousand short threads do not cost a gigabyte.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -401,8 +401,8 @@ marey_rehearsal_begin(struct marey_lane *lane, struct marey_rehearsal *out)
     return lane->recording != NULL && lane->serial != 0;
 }
 
-/* Nothing of it was flushed as long as the chunk is the same; then zeros take its place,
- * last byte first, so that what is there is a whole trace all the time. */
+/* Nothing of it was flushed as long as the chunk is the same; then zeros take its
+ * place, last byte first, so that what is there is a whole trace all the time. */
 void
 marey_rehearsal_end(struct marey_lane *lane, const struct marey_rehearsal *from)
 {

@@ -362,7 +362,8 @@ marey_slot_settle(struct marey_file *file, struct marey_slot *slot,
     header = *live;
     header.state = MAREY_STATE_CLOSED;
     marey_extent_seal(&header);
-    /* State and check are one aligned word: the chunk is open or closed, never between. */
+    /* State and check are one aligned word: the chunk is open or closed, never between.
+     */
     memcpy(&seal, &header.state, sizeof(seal));
     __atomic_store_n((uint64_t *)(void *)&live->state, seal, __ATOMIC_RELEASE);
     munmap(slot->bytes, slot->size_bytes);
