@@ -9,8 +9,8 @@ from marey._export import check_format, format_of
 from marey.cli import _common
 
 DESCRIPTION = """\
-Writes a trace in another format, which the suffix of FILE tells: .html for one page that
-shows it anywhere, .json and .json.gz for chrome://tracing, Perfetto and speedscope,
+Writes a trace in another format, which the suffix of FILE tells: .html for one page
+that shows it anywhere, .json and .json.gz for chrome://tracing, Perfetto and speedscope,
 .pftrace for Perfetto, .txt for the text of marey show, .png for a picture."""
 
 
