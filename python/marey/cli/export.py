@@ -10,7 +10,7 @@ from marey.cli import _common
 
 DESCRIPTION = """\
 Writes a trace in another format, which the suffix of FILE tells: .html for one page
-that shows it anywhere, .json and .json.gz for chrome://tracing, Perfetto and speedscope,
+that shows it anywhere, .json and .json.gz for chrome://tracing, Perfetto, speedscope,
 .pftrace for Perfetto, .txt for the text of marey show, .png for a picture."""
 
 
