@@ -1,6 +1,8 @@
 /* Opening a trace, and what it holds. */
 #include "query/trace.h"
 
+#define PARENTS_TRIED 4096 /* processes before this one */
+
 /* ---- opening ---- */
 
 enum marey_status
@@ -50,6 +52,7 @@ marey_trace_close(struct marey_trace *trace)
     marey_intern_release(&trace->strings);
     marey_intern_release(&trace->functions);
     marey_intern_release(&trace->files);
+    marey_intern_release(&trace->hosts);
     marey_table_release(&trace->lane_index);
     marey_table_release(&trace->source_index);
     marey_memory_free(trace->processes);
@@ -97,7 +100,7 @@ marey_trace_info(const struct marey_trace *trace, struct marey_trace_info *out)
         .event_count = trace->event_count,
         .lost_count = trace->lost_count,
         .call_count = trace->call_count,
-        .host_count = 1,
+        .host_count = (uint32_t)trace->hosts.count,
         .chunk_count = (uint32_t)directory->extent_count,
         .damaged_count = directory->damaged_count + trace->damaged_count,
         .skipped_bytes = directory->skipped_bytes,
@@ -123,6 +126,26 @@ marey_trace_process_count(const struct marey_trace *trace)
     return (uint32_t)trace->process_count;
 }
 
+/* A process that was not forked by a recorded one names its parent by pid alone: the
+ * last one of that pid that had started by then. Looks so far back and no farther, that
+ * a hostile file cannot make it slow. */
+static uint32_t
+parent_of(const struct marey_trace *trace, uint32_t index)
+{
+    const struct process *process = &trace->processes[index];
+    uint32_t last = index > PARENTS_TRIED ? index - PARENTS_TRIED : 0;
+
+    if (process->parent != MAREY_NO_INDEX || process->parent_pid == 0)
+        return process->parent;
+    for (uint32_t i = index; i-- > last;) {
+        const struct process *other = &trace->processes[i];
+        if (other->pid == process->parent_pid &&
+            other->start_ticks <= process->start_ticks)
+            return i;
+    }
+    return MAREY_NO_INDEX;
+}
+
 void
 marey_trace_process(const struct marey_trace *trace, uint32_t index,
                     struct marey_process_info *out)
@@ -131,7 +154,7 @@ marey_trace_process(const struct marey_trace *trace, uint32_t index,
 
     *out = (struct marey_process_info){
         .serial = process->serial,
-        .parent = process->parent,
+        .parent = parent_of(trace, index),
         .pid = (int64_t)process->pid,
         .parent_pid = (int64_t)process->parent_pid,
         .start_ns = clock_ns(&trace->clock, process->start_ticks),
