@@ -414,9 +414,9 @@ marey_answer_calls(struct marey_trace *trace, const struct marey_question *quest
 
 /* The first (or last) fitting step of [from, to). */
 static enum marey_status
-scan(struct marey_trace *trace, const struct marey_selection *selection, bool want_last,
-     bool only_begins, int64_t after_ns, struct marey_step *found, bool *has,
-     struct marey_error *err)
+scan(struct marey_trace *trace, const struct marey_selection *selection,
+     const bool *functions, bool want_last, bool only_begins, int64_t after_ns,
+     struct marey_step *found, bool *has, struct marey_error *err)
 {
     struct marey_walk *walk = NULL;
     struct marey_step step;
@@ -428,7 +428,8 @@ scan(struct marey_trace *trace, const struct marey_selection *selection, bool wa
         bool is_end = step.kind == MAREY_STEP_END || step.kind == MAREY_STEP_SUSPEND;
 
         if (!(is_begin || (is_end && !only_begins)) || step.was_open ||
-            (is_end && step.ending == MAREY_END_OPEN) || step.time_ns <= after_ns)
+            (is_end && step.ending == MAREY_END_OPEN) || step.time_ns <= after_ns ||
+            (functions != NULL && !functions[step.function]))
             continue;
         *found = step;
         *has = true;
@@ -447,26 +448,28 @@ marey_answer_event(struct marey_trace *trace, const struct marey_question *quest
                    struct marey_answer *out, struct marey_error *err)
 {
     struct marey_selection selection = question->selection;
+    const bool *functions = selection.functions; /* not the walk's: depths stay true */
     enum marey_status status = MAREY_OK;
     struct marey_step found = {0};
     bool *lanes = NULL, has = false;
     int64_t width = BACK_FIRST_NS,
             limit = selection.from_ns < 0 ? 0 : selection.from_ns;
 
+    selection.functions = NULL;
     if (lane != MAREY_NO_INDEX && !only_lane(trace, lane, &selection, &lanes))
         return marey_fail(err, MAREY_USAGE, "no such lane");
     if (!is_backwards) {
         selection.from_ns = time_ns;
-        status =
-            scan(trace, &selection, false, only_begins, time_ns, &found, &has, err);
+        status = scan(trace, &selection, functions, false, only_begins, time_ns, &found,
+                      &has, err);
     }
     for (int64_t to = time_ns;
          is_backwards && status == MAREY_OK && !has && to > limit;) {
         int64_t from = to - width < limit ? limit : to - width;
         selection.from_ns = from;
         selection.to_ns = to;
-        status =
-            scan(trace, &selection, true, only_begins, from - 1, &found, &has, err);
+        status = scan(trace, &selection, functions, true, only_begins, from - 1, &found,
+                      &has, err);
         to = from;
         width = width < INT64_MAX / 8 ? width * 4 : width;
     }

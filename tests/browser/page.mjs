@@ -1,0 +1,133 @@
+// Uses the page as a person does, and prints what it shows as JSON:
+//   node page.mjs ADDRESS SHOTS-FOLDER
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const require = createRequire(join(here, '../../viewer/package.json'))
+const { chromium } = require('playwright-core')
+const [address, shots] = process.argv.slice(2)
+const browser = await chromium.launch({
+  executablePath: process.env.MAREY_CHROMIUM ?? '/usr/bin/chromium',
+  headless: true,
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+})
+const page = await browser.newPage({ viewport: { width: 1280, height: 800 } })
+const shown = { errors: [], requests: [] }
+page.on('pageerror', (error) => shown.errors.push(error.stack))
+page.on('console', (line) => line.type() === 'error' && shown.errors.push(line.text()))
+page.on('request', (request) => shown.requests.push(request.url().replace(/^blob:.*/, 'blob:')))
+
+const session = (expression) => page.evaluate(`(() => { const { session, app } = marey.running(); return ${expression} })()`)
+// The page allows no eval, which waitForFunction needs; evaluate goes another way.
+async function until(expression, ms = 10000) {
+  const end = Date.now() + ms
+  for (;;) {
+    if (await page.evaluate(expression)) return
+    if (Date.now() > end) throw new Error(`never so: ${expression}`)
+    await page.waitForTimeout(30)
+  }
+}
+const settle = (text) => until(`(() => { const r = globalThis.marey?.running(); if (!r) return false; const { session, app } = r; return ${text} })()`)
+const rows = (selector) => page.$$eval(selector, (list) => list.map((row) => ({ fn: row.dataset.function, cells: [...row.cells].map((cell) => cell.title || cell.textContent) })))
+
+await page.goto(address)
+await settle('session.hasData')
+shown.firstPicture_ms = await page.evaluate("performance.getEntriesByName('marey-first-picture')[0].startTime")
+shown.title = await page.title()
+shown.facts = await page.textContent('#trace-facts')
+await page.screenshot({ path: join(shots, 'whole.png') })
+
+// A click on the outermost call of the first lane.
+await page.mouse.click(700, 143)
+await page.waitForSelector('#call-facts .facts')
+await until("document.querySelector('#call-facts .stack, #call-facts h3') !== null")
+shown.call = await page.$$eval('#call-facts .facts dt', (list) => Object.fromEntries(list.map((dt) => [dt.textContent, dt.nextElementSibling.title || dt.nextElementSibling.textContent])))
+shown.callTitle = await page.textContent('.call-title')
+shown.source = await page.$$eval('#call-source .of-function', (list) => list.map((line) => line.textContent))
+
+// The table of the whole recording.
+await page.keyboard.press('2')
+await page.waitForSelector('tr[data-function]')
+shown.functions = await rows('tr[data-function]')
+await page.screenshot({ path: join(shots, 'functions.png') })
+
+// Keys move and zoom; 0 shows all again.
+const before = await session('session.span')
+await page.keyboard.press('w')
+await settle('!session.target')
+const after = await session('session.span')
+shown.zoomed = (after.to - after.from) / (before.to - before.from)
+await page.keyboard.press('0')
+await settle('!session.target')
+
+// A dragged area: the table is of that window.
+await page.mouse.move(500, 300)
+await page.mouse.down()
+await page.mouse.move(900, 300, { steps: 5 })
+await page.mouse.up()
+await settle('session.area !== null')
+await until("document.querySelector('#functions-table .scope').textContent.startsWith('Selected')")
+await page.waitForTimeout(400)
+shown.area = await session('({ from: session.area.from, to: session.area.to, lanes: session.area.lanes })')
+shown.areaFunctions = await rows('tr[data-function]')
+shown.hash = await page.evaluate('location.hash')
+await page.keyboard.press('Escape')
+
+// Search, and go through what is found.
+await page.keyboard.press('/')
+await page.keyboard.type('inner')
+shown.searchNote = await page.textContent('#search-note')
+await page.keyboard.press('Enter')
+await settle('session.chosen !== null')
+shown.found = await session("session.info.functions.name[session.chosen.fn]")
+const first = await session('session.chosen.begin')
+await page.keyboard.press('Enter')
+await settle(`session.chosen.begin > ${first}`)
+await page.screenshot({ path: join(shots, 'search.png') })
+await page.keyboard.press('Escape')
+
+// The flame graph, then the film.
+await page.click('#tab-flame')
+await until("document.querySelector('#flame-scope').textContent === 'Whole recording'")
+await page.screenshot({ path: join(shots, 'flame.png') })
+await page.click('#tab-film')
+await page.focus('#overlay')
+await page.keyboard.press('Space')
+await until("document.querySelectorAll('.stack.live li').length > 0")
+const played = await session('session.playhead')
+await settle(`session.playhead > ${played}`)
+await page.keyboard.press('Space')
+await page.waitForTimeout(150)
+const still = await session('session.playhead')
+await page.waitForTimeout(150)
+shown.paused = still === (await session('session.playhead'))
+shown.stack = await page.$$eval('.stack.live li .link', (list) => list.length)
+await page.keyboard.press('Shift+ArrowRight')
+await settle(`session.playhead > ${still}`)
+await page.screenshot({ path: join(shots, 'film.png') })
+
+// The dark theme, the help, the palette.
+await page.keyboard.press('t')
+shown.theme = await page.evaluate('document.documentElement.dataset.theme')
+await page.keyboard.press('Shift+Slash')
+shown.help = await page.$$eval('dialog.help dt', (list) => list.length)
+await page.screenshot({ path: join(shots, 'help.png') })
+await page.keyboard.press('Escape')
+await page.keyboard.press('Shift+Period')
+await page.keyboard.type('flame')
+await page.keyboard.press('Enter')
+shown.tab = await session('session.tab')
+
+// The address shows the same again.
+await page.waitForTimeout(400)
+const address2 = await page.evaluate('location.href')
+await page.goto('about:blank')
+await page.goto(address2)
+await settle('session.hasData')
+shown.tabAgain = await session('session.tab')
+shown.frames = await page.evaluate("marey.running().app.timeline.frames")
+await browser.close()
+console.log(JSON.stringify(shown))
