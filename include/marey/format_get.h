@@ -25,6 +25,12 @@
 #include "format/layout.h"
 #include "marey/status.h"
 
+/* Bytes within a payload. */
+struct marey_span {
+    const uint8_t *bytes;
+    size_t size_bytes;
+};
+
 /* ---- the directory ---- */
 
 /* A chunk that is there. Of open ones the sizes, count and end are those that were
@@ -62,7 +68,8 @@ struct marey_stream {
 enum marey_damage_kind {
     MAREY_DAMAGE_HOLE,    /* zeros: reserved and never written; no fault */
     MAREY_DAMAGE_GARBAGE, /* bytes that belong to no extent */
-    MAREY_DAMAGE_HEADER, /* a header whose check does not hold, or that makes no sense */
+    MAREY_DAMAGE_HEADER,  /* a header whose check does not hold, or that makes no sense
+                           */
     MAREY_DAMAGE_TRUNCATED, /* reaches beyond the end of the file */
     MAREY_DAMAGE_TWICE,     /* a second closed chunk with the same number */
 };
@@ -145,7 +152,7 @@ enum marey_event_kind {
     MAREY_EVENT_LOG,      /* string, detail: class, number: blob */
     MAREY_EVENT_FLOW_OUT, /* number: flow id */
     MAREY_EVENT_FLOW_IN,  /* number: flow id */
-    MAREY_EVENT_OTHER,    /* of a later version; counts as an event */
+    MAREY_EVENT_OTHER,    /* of a later version; detail: op, other: what it carries */
     /* Notes; from here on none counts. */
     MAREY_EVENT_THROWN, /* string */
     MAREY_EVENT_LOST,   /* number: how many */
@@ -164,6 +171,7 @@ struct marey_event {
     double value;
     uint8_t detail;
     struct marey_snapshot snapshot;
+    struct marey_span other;
 };
 
 struct marey_cursor {
@@ -285,10 +293,6 @@ struct marey_fields {
     const uint8_t *end;
     bool is_bad; /* a field was not there: all that was got since is 0 or empty */
 };
-struct marey_span {
-    const uint8_t *bytes;
-    size_t size_bytes;
-};
 uint64_t marey_fields_varint(struct marey_fields *fields);
 uint64_t marey_fields_u64(struct marey_fields *fields);
 double marey_fields_f64(struct marey_fields *fields);
@@ -319,6 +323,7 @@ struct marey_definition {
     uint32_t argument_count;                           /* PROCESS */
     struct marey_span arguments; /* PROCESS: argument_count times varint size, bytes */
     struct marey_span text;      /* name, path, options, note */
+    const uint8_t *boot_id;      /* HOST: 16 bytes */
     struct marey_span executable, version, directory; /* PROCESS; program is `text` */
 };
 /* False: the body does not hold what its tag promises, or goes beyond a limit. Tags

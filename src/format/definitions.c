@@ -220,6 +220,10 @@ marey_definition_get(const struct marey_record *record, struct marey_definition 
         out->id = below(&fields, UINT32_MAX);
         out->key = marey_fields_varint(&fields);
         break;
+    case MAREY_DEF_HOST:
+        out->boot_id = take(&fields, 16);
+        out->text = marey_fields_rest(&fields);
+        break;
     case MAREY_DEF_OPTIONS:
     case MAREY_DEF_NOTE: out->text = marey_fields_rest(&fields); break;
     default: break;

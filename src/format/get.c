@@ -204,9 +204,11 @@ take_range(const struct marey_cursor *cursor, struct taker *in, uint8_t op,
         out->kind = is_yield ? MAREY_EVENT_YIELD : MAREY_EVENT_RESUME;
         take_activation(cursor, in, op % MAREY_ACTIVATION_SLOTS, out);
     } else if (op >= MAREY_OP_SIZED_MIN && op <= MAREY_OP_SIZED_MAX) {
-        out->kind = MAREY_EVENT_OTHER;
         uint64_t size_bytes = take_varint(in);
-        take_bytes(in, size_bytes);
+        out->kind = MAREY_EVENT_OTHER;
+        out->detail = op;
+        out->other.bytes = take_bytes(in, size_bytes);
+        out->other.size_bytes = (size_t)size_bytes;
     } else {
         in->is_bad = true;
     }
