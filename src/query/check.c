@@ -181,10 +181,11 @@ check_order(struct checker *checker, const struct marey_extent *before, uint64_t
 {
     const struct marey_extent *extent = checker->extent;
 
+    if (extent->kind == MAREY_EXTENT_SOURCE)
+        return false; /* each stands for itself */
     if (extent->first_index < due)
         marey_check_find(checker, NULL, "starts before the last chunk ended");
-    if (before != NULL && extent->kind != MAREY_EXTENT_SOURCE &&
-        extent->base_ticks < before->end_ticks)
+    if (before != NULL && extent->base_ticks < before->end_ticks)
         marey_check_find(checker, NULL, "its time lies before the last chunk's");
     if (!extent->is_open && extent->end_ticks < extent->base_ticks)
         marey_check_find(checker, NULL, "ends before it begins");
@@ -287,6 +288,7 @@ marey_trace_check(struct marey_trace *trace,
     }
     marey_memory_free(checker.payload);
     marey_memory_free(checker.stack);
+    marey_table_release(&checker.lane_serials);
     *finding_count = checker.finding_count;
     if (checker.status != MAREY_OK)
         return marey_fail(err, checker.status, "the trace could not be checked: %s",

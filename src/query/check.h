@@ -29,8 +29,9 @@ struct checker {
     struct check_call *stack; /* owned */
     size_t stack_capacity;
     uint32_t depth;
-    uint64_t blob_count; /* of the lane, lost ones included */
-    uint64_t noted_lost; /* by LOST notes in this chunk */
+    uint64_t blob_count;             /* of the lane, lost ones included */
+    uint64_t noted_lost;             /* by LOST notes in this chunk */
+    struct marey_table lane_serials; /* of lanes whose definition was seen */
 };
 
 /* Reports something at a place in the present extent's payload. Of very many findings

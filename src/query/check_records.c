@@ -98,6 +98,10 @@ check_lane(struct checker *checker, const uint8_t *at,
             marey_check_find_number(checker, at, "speaks of undefined lane ", def->id);
         return;
     }
+    if (marey_table_get(&checker->lane_serials, def->id) != MAREY_TABLE_NONE)
+        marey_check_find_number(checker, at, "defines once more lane ", def->id);
+    else if (!marey_table_put(&checker->lane_serials, def->id, 1))
+        checker->status = MAREY_NOMEM;
     if (def->kind < MAREY_LANE_THREAD || def->kind > MAREY_LANE_GREENLET)
         marey_check_find_number(checker, at, "a lane of unknown kind ", def->kind);
 }

@@ -12,6 +12,7 @@
  * this many at once is not believed. */
 #define IDS_MISSING_MAX 1024
 #define IDS_PER_RECORD_MAX 16
+#define BOOT_ID_SIZE sizeof(((struct marey_file_header *)0)->boot_id)
 
 struct defining {
     struct marey_trace *trace;
@@ -342,6 +343,7 @@ define(struct defining *defining, const struct marey_definition *def)
 {
     struct marey_trace *trace = defining->trace;
     struct process *process = &trace->processes[defining->process];
+    uint32_t index;
 
     switch (def->tag) {
     case MAREY_DEF_STRING:
@@ -363,6 +365,10 @@ define(struct defining *defining, const struct marey_definition *def)
     case MAREY_DEF_COST:
         if (def->id == MAREY_COST_PYTHON || def->id == MAREY_COST_C)
             process->cost_ps[def->id] = def->key;
+        break;
+    case MAREY_DEF_HOST:
+        if (!marey_intern_put(&trace->hosts, def->boot_id, BOOT_ID_SIZE, &index))
+            defining->is_out_of_memory = true;
         break;
     case MAREY_DEF_OPTIONS: process->options = intern(defining, def->text); break;
     case MAREY_DEF_NOTE:
@@ -457,6 +463,8 @@ set_clock(struct defining *defining)
         known_ticks = defining->first_pair[0];
         known_ns = defining->first_pair[2];
     }
+    trace->known_ticks = known_ticks;
+    trace->known_monotonic_ns = defining->has_pair ? defining->first_pair[1] : 0;
     trace->origin_realtime_ns =
         (int64_t)(known_ns - (uint64_t)clock_ns(&trace->clock, known_ticks));
 }
@@ -523,12 +531,13 @@ finish_lanes(struct marey_trace *trace)
     marey_sort(trace->lanes, trace->lane_count, sizeof(*trace->lanes), compare_lanes);
     for (size_t i = 0; i < trace->lane_count; i++) {
         struct lane *lane = &trace->lanes[i];
-        const struct process *process = &trace->processes[lane->process];
+        struct process *process = &trace->processes[lane->process];
         uint64_t key = lane_key(lane->process, lane->serial);
         if (!marey_table_put(&trace->lane_index, key, (uint32_t)i))
             return false;
         const struct marey_stream *stream = marey_directory_stream(
             directory, MAREY_EXTENT_EVENTS, process->serial, lane->serial);
+        process->has_tasks |= lane->kind != MAREY_LANE_THREAD;
         if (stream != NULL)
             add_stream(trace, lane, stream);
         if (lane->start_ticks == UINT64_MAX)
@@ -573,7 +582,10 @@ enum marey_status
 marey_trace_define(struct marey_trace *trace, struct marey_error *err)
 {
     struct defining defining = {.trace = trace};
+    uint32_t host;
     bool is_done = marey_intern_put(&trace->strings, "", 0, &trace->empty_string) &&
+                   marey_intern_put(&trace->hosts, trace->directory->header.boot_id,
+                                    BOOT_ID_SIZE, &host) &&
                    list_processes(trace);
 
     for (size_t i = 0; is_done && i < trace->process_count; i++) {

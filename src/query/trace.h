@@ -42,6 +42,7 @@ struct process {
     uint32_t argument_count;
     int32_t exit_status;
     bool is_defined; /* its PROCESS record was seen */
+    bool has_tasks;  /* lanes that are no threads */
     bool has_end;
     bool has_exit_status;
 };
@@ -92,6 +93,7 @@ struct marey_trace {
     struct marey_intern strings;
     struct marey_intern functions; /* of struct function */
     struct marey_intern files;     /* of struct source_file */
+    struct marey_intern hosts;     /* boot ids */
     struct process *processes;     /* owned; by serial */
     size_t process_count, process_capacity;
     struct lane *lanes; /* owned; by process and serial */
@@ -108,6 +110,8 @@ struct marey_trace {
     uint64_t lost_count;
     uint64_t call_count;
     int64_t origin_realtime_ns;
+    uint64_t known_ticks; /* the moment that was read on all clocks */
+    uint64_t known_monotonic_ns;
     uint32_t damaged_count; /* chunks of definitions whose payload is wrong */
     bool is_definition_lost;
     struct kept_payload blobs;
