@@ -102,6 +102,8 @@ class Server(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each small answer waits for 40 ms
+    wbufsize = 1 << 16
     server_version = "marey"
     sys_version = ""
 

@@ -38,10 +38,12 @@ class PartBytes implements Bytes {
   }
 }
 
-const BLOCK = 1 << 18
-const BLOCKS_MAX = 256
+const BLOCK = 1 << 20
+const BLOCKS_MAX = 64
+/** Up to here a served trace is fetched at once: faster than a thousand ranges. */
+const WHOLE_MAX = 1 << 28
 
-/** Blocks of a slow source, the newest kept. */
+/** A slow source, by blocks, the newest kept. */
 abstract class BlockBytes implements Bytes {
   private readonly blocks = new Map<number, Uint8Array>()
 
@@ -63,7 +65,7 @@ abstract class BlockBytes implements Bytes {
 
   read(offset: number, to: Uint8Array): boolean {
     if (offset < 0 || offset + to.length > this.size) return false
-    if (to.length > BLOCK * 8) {
+    if (to.length > BLOCK * 4) {
       const bytes = this.fetch(offset, offset + to.length)
       if (!bytes || bytes.length !== to.length) return false
       to.set(bytes)
@@ -119,7 +121,12 @@ class FileBytes extends BlockBytes {
   }
 }
 
-export function openBytes(source: Source): Bytes {
+export async function openBytes(source: Source): Promise<Bytes> {
   if (source.kind === 'bytes') return new PartBytes(source.parts)
-  return source.kind === 'file' ? new FileBytes(source.file) : new UrlBytes(source.url, source.size)
+  if (source.kind === 'file') return new FileBytes(source.file)
+  if (source.size <= WHOLE_MAX) {
+    const response = await fetch(source.url, { cache: 'no-store' })
+    if (response.ok) return new PartBytes([new Uint8Array(await response.arrayBuffer())])
+  }
+  return new UrlBytes(source.url, source.size)
 }

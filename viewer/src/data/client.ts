@@ -1,9 +1,10 @@
-/** The page's end of the worker: one question at a time, the urgent ones first. */
+/** The page's end of the workers. One answers what is waited for, one question at a
+ * time, the urgent ones first; another walks the whole trace where that is asked, so that
+ * nobody waits for it, and is ended when its answer is not wanted any more. */
 import type { Ask, Requests, Told, Verb } from './protocol'
 
 interface Pending {
   ask: Ask
-  transfer: Transferable[]
   rank: number
   key: string
   resolve: (value: never) => void
@@ -16,14 +17,76 @@ const RANKS: Partial<Record<Verb, number>> = { open: 0, info: 1, index: 2, call:
 
 export class Dropped extends Error {}
 
+const WALKS: readonly Verb[] = ['totals', 'tree', 'calls']
+
 export class Client {
+  private walker: Line | null = null
+  private opening: Requests['open']['args'] | null = null
+  private readonly quick: Line
+  private readonly busy: [boolean, boolean] = [false, false]
+  private readonly listeners: ((busy: boolean) => void)[] = []
+
+  constructor(private readonly script: string) {
+    this.quick = new Line(script, (busy) => this.tell(0, busy))
+  }
+
+  private tell(which: 0 | 1, busy: boolean): void {
+    this.busy[which] = busy
+    for (const listener of this.listeners) listener(this.busy[0] || this.busy[1])
+  }
+
+  onBusy(listener: (busy: boolean) => void): void {
+    this.listeners.push(listener)
+  }
+
+  ask<V extends Verb>(verb: V, args: Requests[V]['args'], options: Options = {}): Promise<Requests[V]['reply']> {
+    if (verb === 'open') {
+      this.opening = args as Requests['open']['args']
+      this.walker?.close()
+      this.walker = null
+    }
+    if (!WALKS.includes(verb) || !this.opening) return this.quick.ask(verb, args, options)
+    const key = options.key ?? verb
+    if (this.walker?.runs(key)) {
+      const waiting = this.walker.takeWaiting()
+      this.walker.close() // a walk cannot be stopped from outside but by its end
+      this.walker = this.newWalker(this.opening)
+      this.walker.giveWaiting(waiting)
+    }
+    this.walker ??= this.newWalker(this.opening)
+    return this.walker.ask(verb, args, options)
+  }
+
+  private newWalker(opening: Requests['open']['args']): Line {
+    const walker = new Line(this.script, (busy) => this.tell(1, busy))
+    walker.ask('open', opening, {}).catch(() => undefined)
+    return walker
+  }
+
+  drop(prefix: string): void {
+    this.quick.drop(prefix)
+  }
+
+  close(): void {
+    this.quick.close()
+    this.walker?.close()
+  }
+}
+
+interface Options {
+  key?: string
+  progress?: (share: number) => void
+}
+
+let nextId = 1
+
+/** One worker and the questions that wait for it. */
+class Line {
   private readonly worker: Worker
   private waiting: Pending[] = []
   private running: Pending | null = null
-  private nextId = 1
-  private readonly listeners: ((busy: boolean) => void)[] = []
 
-  constructor(script: string) {
+  constructor(script: string, private readonly onBusy: (busy: boolean) => void) {
     const url = URL.createObjectURL(new Blob([script], { type: 'text/javascript' }))
     this.worker = new Worker(url)
     this.worker.onmessage = (event: MessageEvent<Told>) => this.take(event.data)
@@ -34,23 +97,30 @@ export class Client {
     }
   }
 
-  onBusy(listener: (busy: boolean) => void): void {
-    this.listeners.push(listener)
+  /** Is a question of this key being answered? */
+  runs(key: string): boolean {
+    return this.running?.key === key
   }
 
-  ask<V extends Verb>(
-    verb: V,
-    args: Requests[V]['args'],
-    options: { key?: string; transfer?: Transferable[]; progress?: (share: number) => void } = {},
-  ): Promise<Requests[V]['reply']> {
+  takeWaiting(): Pending[] {
+    const waiting = this.waiting
+    this.waiting = []
+    return waiting
+  }
+
+  giveWaiting(waiting: Pending[]): void {
+    this.waiting.push(...waiting)
+  }
+
+  ask<V extends Verb>(verb: V, args: Requests[V]['args'], options: Options): Promise<Requests[V]['reply']> {
     return new Promise((resolve, reject) => {
-      const id = this.nextId++
+      const id = nextId++
       const key = options.key ?? `#${id}`
       const stale = this.waiting.filter((one) => one.key === key)
       this.waiting = this.waiting.filter((one) => one.key !== key)
       for (const one of stale) one.reject(new Dropped('asked again'))
       this.waiting.push({
-        ask: { id, verb, args }, transfer: options.transfer ?? [], rank: RANKS[verb] ?? 6,
+        ask: { id, verb, args }, rank: RANKS[verb] ?? 6,
         key, resolve, reject, progress: options.progress,
       })
       this.next()
@@ -66,17 +136,21 @@ export class Client {
 
   close(): void {
     this.worker.terminate()
+    for (const one of [this.running, ...this.waiting]) one?.reject(new Dropped('asked again'))
+    this.running = null
+    this.waiting = []
+    this.onBusy(false)
   }
 
   private next(): void {
     if (this.running) return
     let best: Pending | undefined
     for (const one of this.waiting) if (!best || one.rank < best.rank) best = one
-    for (const listener of this.listeners) listener(best !== undefined)
+    this.onBusy(best !== undefined)
     if (!best) return
     this.waiting = this.waiting.filter((one) => one !== best)
     this.running = best
-    this.worker.postMessage(best.ask, best.transfer)
+    this.worker.postMessage(best.ask)
   }
 
   private take(told: Told): void {

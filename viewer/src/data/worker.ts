@@ -53,7 +53,7 @@ type Handlers = {
 
 const handlers: Handlers = {
   async open(wasm: ArrayBuffer, source: Source) {
-    bytes = openBytes(source)
+    bytes = await openBytes(source)
     core = await Core.load(wasm, host)
     core.run('trace_open', bytes.size)
     return null
