@@ -111,7 +111,8 @@ struct marey_recording_options {
     struct marey_file_options file;
     uint32_t max_depth;       /* 0: none */
     uint64_t min_duration_ns; /* 0: none */
-    const char *options_text; /* JSON, for the trace */
+    bool is_careful;          /* every event takes the slow way */
+    const char *options_text; /* for the trace */
 };
 
 /* Texts about this process for its PROCESS record; borrowed for the call. */
@@ -233,8 +234,8 @@ marey_lane_now(const struct marey_lane *lane)
 
 /* Stores an event of kind `kind` at time `now`: its token, then `tail`. One store of
  * eight bytes, so a killed process leaves whole events. False, and nothing done, where
- * there is no room or the token needs more than two bytes (some 12 us since the last
- * event, when nobody is in a hurry). */
+ * there is no room or the token needs more than three bytes (some 1.5 ms since the
+ * last event, when nobody is in a hurry). */
 MAREY_INLINE bool
 marey_put_event(struct marey_lane *lane, uint64_t now, unsigned kind, uint64_t tail,
                 unsigned tail_size)
@@ -253,6 +254,11 @@ marey_put_event(struct marey_lane *lane, uint64_t now, unsigned kind, uint64_t t
         bits = (token + (token & ~UINT64_C(0x7f))) | 0x80 | tail << 16;
         memcpy(cursor, &bits, sizeof(bits));
         lane->cursor = cursor + tail_size + 2;
+    } else if (MAREY_LIKELY(token < 0x200000)) {
+        bits = (token & 0x7f) | (token & 0x3f80) << 1 | (token & 0x1fc000) << 2 |
+               0x8080 | tail << 24;
+        memcpy(cursor, &bits, sizeof(bits));
+        lane->cursor = cursor + tail_size + 3;
     } else {
         return false;
     }
@@ -261,15 +267,14 @@ marey_put_event(struct marey_lane *lane, uint64_t now, unsigned kind, uint64_t t
     return true;
 }
 
+/* The entry above the top, filled in. It counts once the top is moved onto it. */
 MAREY_INLINE void
-marey_push(struct marey_lane *lane, struct marey_call *call, uintptr_t key,
-           const struct marey_function *function, bool is_resumed, uint64_t now)
+marey_fill_call(struct marey_call *call, uintptr_t key,
+                const struct marey_function *function, bool is_resumed)
 {
     call->key = key;
-    call->start_ticks = now;
     call->function = function;
     call->is_resumed = is_resumed;
-    lane->top = call;
 }
 
 /* A call of `function` begins; `key` tells it from all other open calls of the thread.
@@ -279,14 +284,17 @@ MAREY_INLINE bool
 marey_enter(struct marey_lane *lane, const struct marey_function *function,
             uintptr_t key)
 {
-    uint64_t now = marey_lane_now(lane);
     struct marey_call *call = lane->top + 1;
 
-    if (MAREY_UNLIKELY(call > lane->last) ||
-        MAREY_UNLIKELY(!marey_put_event(lane, now, MAREY_TOKEN_ENTER, function->code,
+    if (MAREY_UNLIKELY(call > lane->last))
+        return false;
+    marey_fill_call(call, key, function, false);
+    uint64_t now = marey_lane_now(lane);
+    if (MAREY_UNLIKELY(!marey_put_event(lane, now, MAREY_TOKEN_ENTER, function->code,
                                         function->code_size)))
         return false;
-    marey_push(lane, call, key, function, false, now);
+    call->start_ticks = now;
+    lane->top = call;
     return true;
 }
 
@@ -337,16 +345,19 @@ MAREY_INLINE bool
 marey_resume(struct marey_lane *lane, const struct marey_function *function,
              uintptr_t key)
 {
-    uint64_t now = marey_lane_now(lane);
     struct marey_call *call = lane->top + 1;
     unsigned slot = marey_activation_slot(lane, key);
 
     if (MAREY_UNLIKELY(lane->bound[slot] != key ||
-                       lane->bound_function[slot] != function || call > lane->last) ||
-        MAREY_UNLIKELY(!marey_put_event(lane, now, MAREY_TOKEN_EXTENDED,
+                       lane->bound_function[slot] != function || call > lane->last))
+        return false;
+    marey_fill_call(call, key, function, true);
+    uint64_t now = marey_lane_now(lane);
+    if (MAREY_UNLIKELY(!marey_put_event(lane, now, MAREY_TOKEN_EXTENDED,
                                         MAREY_OP_RESUME + slot, 1)))
         return false;
-    marey_push(lane, call, key, function, true, now);
+    call->start_ticks = now;
+    lane->top = call;
     return true;
 }
 

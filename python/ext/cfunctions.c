@@ -11,7 +11,13 @@
 
 #include "tracer.h"
 
-struct cfunctions_table *_Atomic cfunctions_table;
+/* Where there is none yet: one free entry. */
+static struct {
+    struct cfunctions_table table;
+    struct cfunctions_entry entry;
+} empty;
+struct cfunctions_table *_Atomic cfunctions_table = &empty.table;
+struct cfunctions_table *_Atomic cfunctions_unfiltered = &empty.table;
 
 struct c_names {
     char *module, *name; /* owned */
@@ -24,12 +30,28 @@ insert(struct cfunctions_table *table, const PyMethodDef *key,
 {
     uint32_t at = cfunctions_hash(key);
 
-    while (atomic_load(&table->entries[at & (table->capacity - 1)].key) != NULL)
+    while (atomic_load(&table->entries[at & table->mask].key) != NULL)
         at++;
-    struct cfunctions_entry *entry = &table->entries[at & (table->capacity - 1)];
+    struct cfunctions_entry *entry = &table->entries[at & table->mask];
     entry->function = function;
     atomic_store_explicit(&entry->key, key, memory_order_release);
     table->count++;
+}
+
+static void
+choose_table(void)
+{
+    atomic_store_explicit(&cfunctions_unfiltered,
+                          tracer.has_skipped ? &empty.table
+                                             : atomic_load(&cfunctions_table),
+                          memory_order_release);
+}
+
+void
+cfunctions_has_skipped(void)
+{
+    tracer.has_skipped = true;
+    choose_table();
 }
 
 static bool
@@ -37,20 +59,23 @@ has_room(void)
 {
     struct cfunctions_table *old = atomic_load(&cfunctions_table);
 
-    if (old != NULL && (old->count + 1) * 2 <= old->capacity)
+    uint32_t old_capacity = old->mask + 1;
+
+    if ((old->count + 1) * 4 <= old_capacity)
         return true;
-    uint32_t capacity = old == NULL ? 512 : old->capacity * 2;
+    uint32_t capacity = old_capacity == 1 ? 1024 : old_capacity * 2;
     struct cfunctions_table *table =
         calloc(1, sizeof(*table) + capacity * sizeof(struct cfunctions_entry));
     if (table == NULL)
         return false;
-    table->capacity = capacity;
-    for (uint32_t i = 0; old != NULL && i < old->capacity; i++)
+    table->mask = capacity - 1;
+    for (uint32_t i = 0; i < old_capacity; i++)
         if (atomic_load(&old->entries[i].key) != NULL)
             insert(table, atomic_load(&old->entries[i].key), old->entries[i].function);
     /* The old one is left as it is: a reader may be in it. Together they are no larger
      * than the new one. */
     atomic_store_explicit(&cfunctions_table, table, memory_order_release);
+    choose_table();
     return true;
 }
 
@@ -150,7 +175,8 @@ first_sight(PyObject *callable, const PyMethodDef *key)
     if (function != NULL) {
         function->is_skipped = strcmp(module, "marey._core") == 0 ||
                                codes_is_excluded(module, name, "", true);
-        tracer.has_skipped |= function->is_skipped;
+        if (function->is_skipped)
+            cfunctions_has_skipped();
         function->owner = names;
         insert(atomic_load(&cfunctions_table), key, function);
     }
@@ -187,6 +213,7 @@ void
 cfunctions_refilter(void)
 {
     marey_each_function(refilter, NULL);
+    choose_table();
 }
 
 uint32_t

@@ -128,17 +128,25 @@ is_own(const char *file)
                    (size_t)PyBytes_GET_SIZE(tracer.own_folder)) == 0;
 }
 
+/* What stands in the extra slot: see codes_recorded(). */
+static void *
+tagged(struct marey_function *function)
+{
+    return (void *)((uintptr_t)function | !function->is_skipped);
+}
+
 static void
 refilter(struct marey_function *function, void *context)
 {
     const struct code_names *names = function->owner;
 
-    (void)context;
     if (names != NULL && (function->flags & MAREY_FUNCTION_C) == 0) {
+        bool was_skipped = function->is_skipped;
         function->is_skipped =
             is_own(names->file) ||
             codes_is_excluded(names->module, names->name, names->file, false);
         tracer.has_skipped |= function->is_skipped;
+        *(bool *)context |= function->is_skipped && !was_skipped;
     }
 }
 
@@ -190,11 +198,19 @@ store_source(const char *path)
     return key;
 }
 
-void
+bool
 codes_refilter(void)
 {
+    bool is_stale = false;
+
     tracer.has_skipped = false;
-    marey_each_function(refilter, NULL);
+    marey_each_function(refilter, &is_stale);
+    return is_stale;
+}
+
+void
+codes_store_again(void)
+{
     for (size_t i = 0; i < source_count; i++)
         if (sources[i].path != NULL)
             read_and_store(sources[i].path, sources[i].key);
@@ -257,10 +273,21 @@ define(PyCodeObject *code, PyObject *module, PyObject *name, PyObject *file)
         code->co_firstlineno > 0 ? (uint32_t)code->co_firstlineno : 0, flags_of(code));
     if (function != NULL) {
         function->is_skipped = is_skipped;
-        tracer.has_skipped |= is_skipped;
+        if (is_skipped)
+            cfunctions_has_skipped();
         function->owner = names;
     }
     return function;
+}
+
+void
+codes_retag(PyCodeObject *code, struct marey_function *function)
+{
+    struct pc_exception saved = pc_exception_take();
+
+    pc_set_extra((PyObject *)code, tracer.extra_index, tagged(function));
+    PyErr_Clear();
+    pc_exception_give(saved);
 }
 
 struct marey_function *
@@ -275,7 +302,7 @@ codes_first_sight(PyCodeObject *code, PyObject *globals)
     if (name != NULL && file != NULL)
         function = define(code, module, name, file);
     if (function != NULL &&
-        pc_set_extra((PyObject *)code, tracer.extra_index, function) < 0)
+        pc_set_extra((PyObject *)code, tracer.extra_index, tagged(function)) < 0)
         function = NULL;
     Py_XDECREF(module);
     Py_XDECREF(name);

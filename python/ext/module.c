@@ -150,8 +150,7 @@ start_hooks(bool waits_for_main)
         on_exit(at_process_end, NULL);
         is_registered = true;
     }
-    codes_refilter();
-    cfunctions_refilter();
+    codes_store_again();
     marey_lane_ask(threads_facts, pc_no_thread_state());
     marey_recording_on_second(hooks_tick);
     if (!waits_for_main && threads_prepare() < 0)
@@ -210,6 +209,8 @@ start(PyObject *module, PyObject *args, PyObject *keywords)
     options.min_duration_ns = min_duration_ns;
     options.options_text = text;
     texts_fill(&texts, argv, program);
+    options.is_careful = codes_refilter();
+    cfunctions_refilter();
     enum marey_status status = marey_recording_start(&options, &texts.view, &err);
     texts_release(&texts);
     if (status == MAREY_OK) {

@@ -48,15 +48,6 @@ frame_slow(void)
     return pc_current_frame(pc_thread_state());
 }
 
-/* The function of the code, if it is known and recorded. */
-static inline struct marey_function *
-quick_function(PyObject *const *args)
-{
-    struct marey_function *function = pc_code_extra(code_of(args), tracer.extra_index);
-
-    return MAREY_LIKELY(function != NULL && !function->is_skipped) ? function : NULL;
-}
-
 static MAREY_NOINLINE PyObject *
 start_slow(PyObject *const *args)
 {
@@ -67,6 +58,8 @@ start_slow(PyObject *const *args)
         return PC_NONE;
     if (function->is_skipped)
         return tracer.disable;
+    if (MAREY_UNLIKELY(codes_recorded(code_of(args)) == NULL))
+        codes_retag(code_of(args), function); /* filtered out in an earlier recording */
     marey_enter_slow(lane, function, frame_slow());
     return PC_NONE;
 }
@@ -74,7 +67,7 @@ start_slow(PyObject *const *args)
 static PyObject *
 on_start(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
-    struct marey_function *function = quick_function(args);
+    struct marey_function *function = codes_recorded(code_of(args));
     struct marey_lane *lane = marey_this_lane();
 
     (void)self, (void)nargs, (void)names;
@@ -147,7 +140,7 @@ resume_slow(PyObject *const *args)
 static PyObject *
 on_resume(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
-    struct marey_function *function = quick_function(args);
+    struct marey_function *function = codes_recorded(code_of(args));
     struct marey_lane *lane = marey_this_lane();
 
     (void)self, (void)nargs, (void)names;
@@ -214,7 +207,7 @@ on_call(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     struct marey_function *callee = cfunctions_quick(args[2]);
 
     (void)self, (void)nargs, (void)names;
-    if (MAREY_LIKELY(callee != NULL && !tracer.has_skipped) &&
+    if (MAREY_LIKELY(callee != NULL) &&
         MAREY_LIKELY(marey_enter(marey_this_lane(), callee, c_key(args[2]))))
         return PC_NONE;
     return call_slow(args);

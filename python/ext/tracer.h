@@ -44,22 +44,41 @@ int codes_set_up(void);
 /* First sight of a code object: makes its function. `globals` may be NULL. Saves and
  * restores an exception that is set. NULL: out of memory. */
 struct marey_function *codes_first_sight(PyCodeObject *code, PyObject *globals);
-/* After the options have changed: filters anew; stores the known sources again. */
-void codes_refilter(void);
+/* After the options have changed: filters anew. True: some code's slot still says that
+ * it is recorded though it no longer is; then every event must take the slow way. */
+bool codes_refilter(void);
+/* Stores the sources that are known into a new recording. */
+void codes_store_again(void);
+/* Has the code's slot say what its function says. */
+void codes_retag(PyCodeObject *code, struct marey_function *function);
 /* UTF-8 of a string, lone surrogates kept. Gives a new bytes object or NULL. */
 PyObject *codes_utf8(PyObject *text);
 /* Whether a function of this name passes --include and --exclude. */
 bool codes_is_excluded(const char *module, const char *name, const char *file,
                        bool is_c);
 
+/* A slot holds the function's address, plus one if it is recorded: so one test tells
+ * those that are from those that are filtered out, or not seen yet. NULL: not so. */
+static inline struct marey_function *
+codes_recorded(PyCodeObject *code)
+{
+    uintptr_t value = (uintptr_t)pc_code_extra(code, tracer.extra_index);
+
+    if (MAREY_UNLIKELY((value & 1) == 0))
+        return NULL;
+    struct marey_function *function = (struct marey_function *)(value - 1);
+    MAREY_ASSUME(function != NULL);
+    return function;
+}
+
 static inline struct marey_function *
 codes_get(PyCodeObject *code)
 {
-    struct marey_function *function = pc_code_extra(code, tracer.extra_index);
+    uintptr_t value = (uintptr_t)pc_code_extra(code, tracer.extra_index);
 
-    if (MAREY_UNLIKELY(function == NULL))
-        function = codes_first_sight(code, NULL);
-    return function;
+    if (MAREY_UNLIKELY(value == 0))
+        return codes_first_sight(code, NULL);
+    return (struct marey_function *)(value & ~(uintptr_t)1);
 }
 
 /* ---- cfunctions.c ---- */
@@ -70,16 +89,21 @@ struct cfunctions_entry {
     struct marey_function *function;
 };
 struct cfunctions_table {
-    uint32_t capacity; /* a power of two */
+    uint32_t mask; /* capacity - 1; the capacity is a power of two */
     uint32_t count;
     struct cfunctions_entry entries[];
 };
-extern struct cfunctions_table *_Atomic cfunctions_table;
+extern struct cfunctions_table *_Atomic cfunctions_table; /* never NULL */
 
+/* The same, or an empty one while some function is filtered out: each call then goes
+ * the slow way and is looked at. */
+extern struct cfunctions_table *_Atomic cfunctions_unfiltered;
+
+/* Definitions stand in arrays of their module, 32 bytes each: neighbours stay so. */
 static inline uint32_t
 cfunctions_hash(const PyMethodDef *key)
 {
-    return (uint32_t)((uintptr_t)key >> 4 ^ (uintptr_t)key >> 13);
+    return (uint32_t)((uintptr_t)key >> 5);
 }
 
 /* The method definition of a C function or method; NULL for other callables (classes,
@@ -102,10 +126,8 @@ cfunctions_find(const PyMethodDef *key)
     struct cfunctions_table *table =
         atomic_load_explicit(&cfunctions_table, memory_order_acquire);
 
-    if (table == NULL)
-        return NULL;
     for (uint32_t at = cfunctions_hash(key);; at++) {
-        struct cfunctions_entry *entry = &table->entries[at & (table->capacity - 1)];
+        struct cfunctions_entry *entry = &table->entries[at & table->mask];
         const PyMethodDef *found =
             atomic_load_explicit(&entry->key, memory_order_acquire);
         if (MAREY_LIKELY(found == key))
@@ -115,18 +137,35 @@ cfunctions_find(const PyMethodDef *key)
     }
 }
 
-/* Its function, if it was seen before. */
+/* Its function, if it is of the two common types and was found at first try. */
 static inline struct marey_function *
 cfunctions_quick(PyObject *callable)
 {
-    const PyMethodDef *key = cfunctions_key(callable);
+    const PyTypeObject *type = Py_TYPE(callable);
+    const struct cfunctions_table *table =
+        atomic_load_explicit(&cfunctions_unfiltered, memory_order_acquire);
+    const PyMethodDef *key;
 
-    return MAREY_LIKELY(key != NULL) ? cfunctions_find(key) : NULL;
+    if (type == &PyCFunction_Type)
+        key = ((PyCFunctionObject *)callable)->m_ml;
+    else if (MAREY_LIKELY(type == &PyMethodDescr_Type))
+        key = ((PyMethodDescrObject *)callable)->d_method;
+    else
+        return NULL;
+    const struct cfunctions_entry *entry =
+        &table->entries[cfunctions_hash(key) & table->mask];
+    if (MAREY_UNLIKELY(atomic_load_explicit(&entry->key, memory_order_relaxed) != key))
+        return NULL;
+    struct marey_function *function = entry->function;
+    MAREY_ASSUME(function != NULL);
+    return function;
 }
 
 /* The same, made at first sight. */
 struct marey_function *cfunctions_get(PyObject *callable);
 void cfunctions_refilter(void);
+/* From now on some function is filtered out. */
+void cfunctions_has_skipped(void);
 /* Id of the type's name as the trace spells it (module.qualname). */
 uint32_t cfunctions_type_name(PyTypeObject *type);
 

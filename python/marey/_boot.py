@@ -15,8 +15,8 @@ def main() -> None:
     """Called once or twice by the site module; the second call does nothing."""
     global _started
     value = os.environ.get("MAREY_TRACE")
-    if not value or _started:
-        return
+    if not value or _started or os.geteuid() != os.getuid():
+        return  # a set-uid program takes no orders from its environment
     _started = True
     try:
         _start(value)

@@ -74,11 +74,15 @@ class Recording:
         """Begins. Calls that are open already are in the trace as open calls."""
         if self._is_on:
             raise RecordingError("this recording is on already; stop it first")
-        start(self.options, join=False, wait_for_main=False)
-        self._is_on = True
         if self.options.children:
             self._variable = os.environ.get(VARIABLE)
             os.environ[VARIABLE] = self.options.encode()
+        try:
+            start(self.options, join=False, wait_for_main=False)
+        except BaseException:
+            self._restore()
+            raise
+        self._is_on = True
         return self
 
     def stop(self) -> None:
@@ -87,6 +91,10 @@ class Recording:
             return
         self._is_on = False
         _core.stop()
+        self._restore()
+
+    def _restore(self) -> None:
+        """The environment as it was before the start."""
         if self.options.children:
             if self._variable is None:
                 os.environ.pop(VARIABLE, None)

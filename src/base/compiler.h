@@ -5,6 +5,7 @@
 
 #define MAREY_LIKELY(x) __builtin_expect(!!(x), 1)
 #define MAREY_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define MAREY_ASSUME(x) ((x) ? (void)0 : __builtin_unreachable())
 #define MAREY_NOINLINE __attribute__((noinline, cold))
 #define MAREY_INLINE static inline __attribute__((always_inline))
 #define MAREY_EXPORT __attribute__((visibility("default")))

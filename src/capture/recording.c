@@ -211,7 +211,7 @@ marey_recording_start(const struct marey_recording_options *options,
     recording->min_duration_ticks =
         (uint64_t)((double)options->min_duration_ns *
                    (double)recording->clock.ticks_per_second / 1e9);
-    recording->is_careful = recording->max_depth > 0 ||
+    recording->is_careful = options->is_careful || recording->max_depth > 0 ||
                             recording->min_duration_ticks > 0 ||
                             recording->clock.kind != MAREY_CLOCK_TSC;
     recording->pair_interval_ticks = recording->clock.ticks_per_second / 1000;

@@ -42,6 +42,9 @@ struct slot_pool {
 
 struct marey_file {
     int fd;
+    dev_t device; /* with inode: which file fd must be */
+    ino_t inode;
+    char *path; /* owned; absolute where the caller's was */
     bool is_mapped;
     struct marey_file_header *header; /* shared by all processes; or a private copy */
     struct marey_clock clock;
@@ -152,6 +155,49 @@ pad_gap(struct marey_file *file, uint64_t offset, uint64_t gap)
     (void)written; /* the same: a gap without a header is only slower to read */
 }
 
+/* A program that closes "all" descriptors, as daemons do, must not close or, worse,
+ * write to ours by accident: keep it out of the low numbers where the limit allows. */
+static int
+move_high(int fd)
+{
+    int high = fcntl(fd, F_DUPFD_CLOEXEC, 900);
+
+    if (high < 0)
+        return fd;
+    close(fd);
+    return high;
+}
+
+/* Whether fd still is the trace. */
+static bool
+is_trace(const struct marey_file *file, int fd)
+{
+    struct stat status;
+
+    return fstat(fd, &status) == 0 && status.st_dev == file->device &&
+           status.st_ino == file->inode;
+}
+
+/* The descriptor to write through. A program may close descriptors that are not its own
+ * (daemons close all), and open its own files under our number: so it is looked at
+ * before every write, and the trace opened again by name. -1: it cannot be had. */
+static int
+sure_fd(struct marey_file *file)
+{
+    int fd = file->fd;
+
+    if (is_trace(file, fd))
+        return fd;
+    fd = open(file->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd >= 0 && !is_trace(file, fd)) {
+        close(fd);
+        fd = -1;
+    }
+    if (fd >= 0)
+        file->fd = fd = move_high(fd);
+    return fd;
+}
+
 static bool
 write_all(int fd, struct iovec *parts, int part_count, uint64_t offset)
 {
@@ -206,10 +252,11 @@ map_slot(struct marey_file *file, uint32_t size, struct marey_slot *out)
 
     if (gap > 0)
         pad_gap(file, offset - gap, gap);
-    if (posix_fallocate(file->fd, (off_t)offset, size) != 0)
+    int fd = sure_fd(file);
+    if (posix_fallocate(fd, (off_t)offset, size) != 0)
         return false; /* a hole stays in the file; readers step over it */
     void *bytes =
-        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, (off_t)offset);
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
     if (bytes == MAP_FAILED)
         return false;
     *out = (struct marey_slot){bytes, offset, size};
@@ -316,7 +363,7 @@ write_chunk(struct marey_file *file, struct marey_extent_header *header,
     marey_extent_seal(header);
     parts[0] = (struct iovec){header, sizeof(*header)};
     parts[part_count] = (struct iovec){(void *)zeros, padded - size};
-    return write_all(file->fd, parts, part_count + 1, header->offset);
+    return write_all(sure_fd(file), parts, part_count + 1, header->offset);
 }
 
 bool
@@ -520,13 +567,22 @@ fill_header(struct marey_file *file, const struct marey_file_options *options)
 }
 
 static struct marey_file *
-new_file(int fd)
+new_file(int fd, const char *path)
 {
     struct marey_file *file = calloc(1, sizeof(*file));
+    struct stat status;
 
     if (file == NULL)
         return NULL;
     file->fd = fd;
+    file->path = strdup(path);
+    if (file->path == NULL || fstat(fd, &status) != 0) {
+        free(file->path);
+        free(file);
+        return NULL;
+    }
+    file->device = status.st_dev;
+    file->inode = status.st_ino;
     pthread_mutex_init(&file->lock, NULL);
     return file;
 }
@@ -550,19 +606,6 @@ map_header(struct marey_file *file, bool try_mapping)
     return true;
 }
 
-/* A program that closes "all" descriptors, as daemons do, must not close or, worse,
- * write to ours by accident: keep it out of the low numbers where the limit allows. */
-static int
-move_high(int fd)
-{
-    int high = fcntl(fd, F_DUPFD_CLOEXEC, 900);
-
-    if (high < 0)
-        return fd;
-    close(fd);
-    return high;
-}
-
 enum marey_status
 marey_file_create(const char *path, const struct marey_file_options *options,
                   struct marey_file **out, struct marey_error *err)
@@ -572,7 +615,7 @@ marey_file_create(const char *path, const struct marey_file_options *options,
     if (fd < 0)
         return marey_fail(err, MAREY_IO, "cannot create %s: %s", path, strerror(errno));
     fd = move_high(fd);
-    struct marey_file *file = new_file(fd);
+    struct marey_file *file = new_file(fd, path);
     if (file == NULL) {
         close(fd);
         return marey_fail(err, MAREY_NOMEM, "cannot create %s: out of memory", path);
@@ -606,7 +649,10 @@ check_header(const struct marey_file *file, const char *path, struct marey_error
 {
     struct marey_file_header page;
     uint8_t boot_id[16];
+    struct stat status;
 
+    if (fstat(file->fd, &status) != 0 || status.st_uid != geteuid())
+        return marey_fail(err, MAREY_USAGE, "%s belongs to another user", path);
     if (pread(file->fd, &page, sizeof(page), 0) != sizeof(page) ||
         page.magic != MAREY_FILE_MAGIC)
         return marey_fail(err, MAREY_NOT_A_TRACE, "%s is not a Marey trace", path);
@@ -629,7 +675,7 @@ marey_file_join(const char *path, struct marey_file **out, struct marey_error *e
     if (fd < 0)
         return marey_fail(err, MAREY_IO, "cannot open %s: %s", path, strerror(errno));
     fd = move_high(fd);
-    struct marey_file *file = new_file(fd);
+    struct marey_file *file = new_file(fd, path);
     if (file == NULL) {
         close(fd);
         return marey_fail(err, MAREY_NOMEM, "cannot open %s: out of memory", path);
@@ -675,7 +721,9 @@ marey_file_close(struct marey_file *file)
     }
     if (file->header != NULL)
         munmap(file->header, MAREY_PAGE_SIZE);
-    close(file->fd);
+    if (is_trace(file, file->fd))
+        close(file->fd);
     pthread_mutex_destroy(&file->lock);
+    free(file->path);
     free(file);
 }

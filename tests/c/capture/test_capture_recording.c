@@ -219,3 +219,26 @@ TEST(without_a_mapping_a_recording_is_whole_at_its_end)
     CHECK_EQ(got.damaged, 0);
     unlink(path);
 }
+
+TEST(a_program_that_closes_our_descriptor_loses_nothing)
+{
+    const char *path = readback_path();
+    struct readback got;
+
+    busy = readback_function("closed");
+    pid_t child = fork();
+    if (child == 0) {
+        readback_start(path, NULL);
+        calls_of_a_thread(&(int){CALLS});
+        for (int fd = 3; fd < 2000; fd++)
+            close(fd);
+        calls_of_a_thread(&(int){CALLS});
+        marey_recording_stop(0, true);
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+    readback_count(path, &got);
+    CHECK_EQ(got.ends, CALLS * 4);
+    CHECK_EQ(got.lost, 0);
+    unlink(path);
+}
