@@ -40,6 +40,13 @@ def marey(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[str
     return run([sys.executable, "-m", "marey", *words], **options)
 
 
+def start(trace: Path, *words: str | Path, **options: Any) -> subprocess.Popen[bytes]:
+    """Starts a recording, and lets it run."""
+    options.setdefault("stdin", subprocess.DEVNULL)
+    command = [sys.executable, "-m", "marey", "run", "-q", "-o", trace, *words]
+    return subprocess.Popen(command, **options)
+
+
 def record(
     trace: Path,
     program: Path,

@@ -131,6 +131,16 @@ def sync(st: State, frame: FrameType | None, *, keep_c: bool) -> bool:
     return caller is frame
 
 
+def type_name(kind: type) -> str:
+    if kind.__module__ == "builtins":
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def name_of(exception: BaseException) -> str:
+    return type_name(type(exception))
+
+
 def is_top(st: State, frame: FrameType, *, c: bool) -> bool:
     """Is the innermost call that of the frame, or one of a C function made by it?"""
     return bool(st.stack and st.stack[-1][0] == id(frame) and st.stack[-1][1].is_c == c)
@@ -221,11 +231,11 @@ def use_monitoring() -> Callable[[], None]:
         "PY_START": lambda *_: enter(sys._getframe(1), resumed=False),
         "PY_RESUME": lambda *_: enter(sys._getframe(1), resumed=True),
         "PY_THROW": lambda *a: enter(
-            sys._getframe(1), resumed=True, thrown=type(a[2]).__name__
+            sys._getframe(1), resumed=True, thrown=name_of(a[2])
         ),
         "PY_RETURN": lambda *_: leave(sys._getframe(1), "returned"),
         "PY_YIELD": lambda *_: leave(sys._getframe(1), "yielded"),
-        "PY_UNWIND": lambda *a: leave(sys._getframe(1), "raised", type(a[2]).__name__),
+        "PY_UNWIND": lambda *a: leave(sys._getframe(1), "raised", name_of(a[2])),
         "CALL": lambda *a: c_enter(sys._getframe(1), a[2]),
         "C_RETURN": lambda *a: c_leave(sys._getframe(1), a[2], "returned"),
         "C_RAISE": lambda *a: c_leave(sys._getframe(1), a[2], "raised", "?"),
@@ -275,7 +285,7 @@ class Exceptions:
             self.arrive(self.arrived or (self.handled[-1] if self.handled else "?"))
         elif code == RAISE and argument == 0:
             kind = sys.exc_info()[0]
-            self.arrive(kind.__name__ if kind else "?")
+            self.arrive(type_name(kind) if kind else "?")
         elif code == dis.opmap["END_ASYNC_FOR"]:
             self.leaving = self.arrived
             if self.arrived == "StopAsyncIteration":
@@ -326,7 +336,7 @@ def trace(frame: FrameType, event: str, arg: Any) -> Any:
     if event == "call":
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
     elif event == "exception":
-        name = arg[0].__name__
+        name = type_name(arg[0])
         if not (name == "StopIteration" and opcode(frame) in LOOPS):
             of(frame).arrive(name)
         stack = state().stack

@@ -203,7 +203,7 @@ class Maker:
             self.choose.choice(
                 ("len('x')", "abs(n)", "[].append(n)", "'a'.join(['b'])",
                  "max(*[1, n])", "[].index(n)", "ord('xx')", "{}.pop(n)", "hash(n)",
-                 "print(end='')", "iter([n]).__next__()", "isinstance(n, int)", "int('3')")
+                 "print(end='')", "iter([n]).__next__()", "isinstance(n, int)")
             ),
         )  # fmt: skip
 

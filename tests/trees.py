@@ -279,3 +279,9 @@ def difference(want: list[Row], got: list[Row]) -> str:
         + [f"  want {render_row(row)}" for row in want[at : at + 4]]
         + [f"  got  {render_row(row)}" for row in got[at : at + 4]]
     )
+
+
+def require_equal(want: list[Row], got: list[Row], about: str = "") -> None:
+    parting = difference(want, got)
+    if parting:
+        raise AssertionError(f"{parting}\n{about}".rstrip())

@@ -30,9 +30,9 @@ asyncio.run(main())
 #     }
 #     sleeper ~ { asyncio.tasks:sleep ~ }
 #     ^main ~ { ^asyncio.tasks:sleep Task.cancel }
-#     ^!CancelledError sleeper !CancelledError {
+#     ^!asyncio.exceptions.CancelledError sleeper !asyncio.exceptions.CancelledError {
 #       builtins.abs
 #     }
-#     ^!CancelledError main { builtins.len }
+#     ^!asyncio.exceptions.CancelledError main { builtins.len }
 #   }
 # }

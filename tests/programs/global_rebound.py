@@ -14,5 +14,6 @@ work = abs
 caller()
 caller()
 
+# options: --exact
 # expect:
 # <module> { caller { work } caller x2 { builtins.abs } }

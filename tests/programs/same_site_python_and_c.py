@@ -12,6 +12,7 @@ for i in range(4):
     target(1)
     target = abs if i % 2 else f
 
+# options: --exact
 # expect:
 # <module> {
 #   builtins.len

@@ -24,5 +24,5 @@ except Stop:
 # <module> {
 #   builtins.__build_class__ { Stop }
 #   signal:signal
-#   work !Stop { _signal.raise_signal !? { handler !Stop } }
+#   work !__main__.Stop { _signal.raise_signal !? { handler !__main__.Stop } }
 # }

@@ -12,7 +12,7 @@ import reference_reader
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from program_maker import make_file
-from trees import Thread, difference, project, resumptions
+from trees import Thread, project, require_equal, resumptions
 
 COMMON = settings(
     deadline=None,
@@ -30,7 +30,7 @@ def projected(threads: list[Thread], folder: Path) -> list[Thread]:
 def agree(want: list[Thread], got: list[Thread], program: str) -> None:
     assert [thread.name for thread in want] == [thread.name for thread in got]
     for one, other in zip(want, got, strict=True):
-        assert not difference(one.rows, other.rows), program
+        require_equal(one.rows, other.rows, program)
     assert suspended(want) == suspended(got), program
 
 

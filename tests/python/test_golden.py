@@ -41,7 +41,7 @@ def agree(path: Path) -> None:
     want, got = harness.by_reference(reference), harness.by_api(path)
     assert [thread.name for thread in want] == [thread.name for thread in got]
     for one, other in zip(want, got, strict=True):
-        assert not trees.difference(one.rows, other.rows)
+        trees.require_equal(one.rows, other.rows)
     assert trees.resumptions(want) == trees.resumptions(got)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import harness
 import pytest
 import reference_reader
-from trees import Row, Thread, difference, expectation, parse, project, render
+from trees import Row, Thread, expectation, parse, project, render, require_equal
 
 ALL = sorted(
     path for path in harness.PROGRAMS.glob("*.py") if "# expect:" in path.read_text()
@@ -30,7 +30,7 @@ def check(program: Path, threads: list[Thread]) -> None:
     want = expectation(program)
     assert [thread.name for thread in got] == [thread.name for thread in want]
     for one, other in zip(want, got, strict=True):
-        assert not difference(one.rows, other.rows)
+        require_equal(one.rows, other.rows)
 
 
 Results = dict[Path, Future[list[Thread]]]
@@ -62,7 +62,8 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Future[Path]]
         if program in OWN_RECORDING:
             done = harness.run([harness.sys.executable, program, trace])
         else:
-            done = harness.record(trace, program)
+            exact = ["--exact"] if "# options: --exact" in program.read_text() else []
+            done = harness.record(trace, program, options=exact)
         if not trace.exists():
             raise AssertionError(done.stderr)
         return trace
@@ -107,4 +108,4 @@ def test_what_is_rendered_reads_back() -> None:
         Row(0, "late", how="cut"),
     ]
     [thread] = parse(render(rows))
-    assert not difference(rows, thread.rows)
+    require_equal(rows, thread.rows)
