@@ -11,7 +11,7 @@ export interface Command {
 
 const NAMES: Record<string, string> = {
   ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓', Slash: '/', Period: '.',
-  Comma: ',', BracketLeft: '[', BracketRight: ']', Space: 'Space', Escape: 'Esc',
+  Equal: '+', Minus: '−', Comma: ',', BracketLeft: '[', BracketRight: ']', Space: 'Space', Escape: 'Esc',
   'Shift+Slash': '?', 'Shift+Period': '>', PageUp: 'Page ↑', PageDown: 'Page ↓', Enter: 'Enter',
 }
 
@@ -22,7 +22,14 @@ export function keyName(key: string): string {
 
 export function keyOf(event: KeyboardEvent): string {
   const control = event.ctrlKey || event.metaKey ? 'Ctrl+' : ''
-  return control + (event.shiftKey ? 'Shift+' : '') + event.code
+  // Signs are where the keyboard says, letters where they lie: AZERTY has WASD, too.
+  const sign = control ? undefined : SIGNS[event.key]
+  return sign ?? control + (event.shiftKey ? 'Shift+' : '') + event.code
+}
+
+const SIGNS: Record<string, string> = {
+  '/': 'Slash', '?': 'Shift+Slash', '>': 'Shift+Period', '.': 'Period', ',': 'Comma',
+  '[': 'BracketLeft', ']': 'BracketRight',
 }
 
 export class Commands {
