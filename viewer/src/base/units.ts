@@ -22,7 +22,11 @@ export function formatDuration(ns: Nanos): string {
     const minutes = Math.floor(ns / 60e9)
     return `${Math.floor(minutes / 60)} h ${minutes % 60} min`
   }
-  if (ns >= 60e9) return `${Math.floor(ns / 60e9)} min ${trimmed((ns % 60e9) / 1e9, 1)} s`
+  if (ns >= 59.95e9 && ns < 3600e9) {
+    const tenths = Math.round(ns / 1e8)
+    if (tenths >= 36000) return '1 h 0 min'
+    return `${Math.floor(tenths / 600)} min ${trimmed((tenths % 600) / 10, 1)} s`
+  }
   for (const [size, name] of STEPS) {
     if (ns >= size || size === 1) {
       const value = ns / size
