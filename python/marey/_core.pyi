@@ -1,7 +1,9 @@
 """The C core. What is public of it has its name in `marey`."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, Self, TypeAlias, TypedDict, TypeVar, final
+from typing import Any, Literal, Self, TypeAlias, TypedDict, TypeVar, final
+
+from _typeshed import structseq
 
 # ---- recording (module.c, marks.c) ----
 
@@ -41,87 +43,147 @@ class Span:
 
 def span(name: str, /, **values: object) -> Span: ...
 def instant(name: str, /, **values: object) -> None: ...
-def counter(name: str, value: float = ..., /, **values: float) -> None: ...
+def counter(name: str, value: float | None = None, /, **values: float) -> None: ...
 
 # ---- reading (trace*.c) ----
 
-class Function(NamedTuple):
+@final
+class Function(structseq[Any], tuple[Any, ...]):
     """A function, whatever process it ran in."""
 
-    # It shadows tuple.index; so it does in Process and Lane.
-    index: int  # type: ignore[assignment]
-    name: str
-    module: str
-    file: str
-    line: int
-    is_c: bool
-    is_generator: bool
-    is_span: bool
+    @property
+    def index(self) -> int: ...  # type: ignore[override]
+    @property
+    def name(self) -> str: ...
+    @property
+    def module(self) -> str: ...
+    @property
+    def file(self) -> str: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def is_c(self) -> bool: ...
+    @property
+    def is_generator(self) -> bool: ...
+    @property
+    def is_span(self) -> bool: ...
 
-class Process(NamedTuple):
+@final
+class Process(structseq[Any], tuple[Any, ...]):
     """A process of the recorded run."""
 
-    index: int  # type: ignore[assignment]
-    serial: int
-    pid: int
-    parent_pid: int
-    parent: int | None
-    start_ns: int | None
-    end_ns: int | None
-    has_ended: bool
-    exit_status: int | None
-    program: str
-    arguments: tuple[str, ...]
-    executable: str
-    python: str
-    directory: str
-    options: str
+    @property
+    def index(self) -> int: ...  # type: ignore[override]
+    @property
+    def serial(self) -> int: ...
+    @property
+    def pid(self) -> int: ...
+    @property
+    def parent_pid(self) -> int: ...
+    @property
+    def parent(self) -> int | None: ...
+    @property
+    def start_ns(self) -> int | None: ...
+    @property
+    def end_ns(self) -> int | None: ...
+    @property
+    def has_ended(self) -> bool: ...
+    @property
+    def exit_status(self) -> int | None: ...
+    @property
+    def program(self) -> str: ...
+    @property
+    def arguments(self) -> tuple[str, ...]: ...
+    @property
+    def executable(self) -> str: ...
+    @property
+    def python(self) -> str: ...
+    @property
+    def directory(self) -> str: ...
+    @property
+    def options(self) -> str: ...
 
-class Lane(NamedTuple):
+@final
+class Lane(structseq[Any], tuple[Any, ...]):
     """A row of the view: a thread, a task or a greenlet."""
 
-    index: int  # type: ignore[assignment]
-    serial: int
-    process: Process
-    kind: Literal["thread", "task", "greenlet"]
-    name: str
-    is_main: bool
-    is_earlier: bool
-    native_id: int
-    python_id: int
-    start_ns: int | None
-    end_ns: int | None
-    has_ended: bool
-    event_count: int
-    lost_count: int
+    @property
+    def index(self) -> int: ...  # type: ignore[override]
+    @property
+    def serial(self) -> int: ...
+    @property
+    def process(self) -> Process: ...
+    @property
+    def kind(self) -> Literal["thread", "task", "greenlet"]: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def is_main(self) -> bool: ...
+    @property
+    def is_earlier(self) -> bool: ...
+    @property
+    def native_id(self) -> int: ...
+    @property
+    def python_id(self) -> int: ...
+    @property
+    def start_ns(self) -> int | None: ...
+    @property
+    def end_ns(self) -> int | None: ...
+    @property
+    def has_ended(self) -> bool: ...
+    @property
+    def event_count(self) -> int: ...
+    @property
+    def lost_count(self) -> int: ...
 
-class Total(NamedTuple):
+@final
+class Total(structseq[Any], tuple[Any, ...]):
     """What the calls of one function come to."""
 
-    function: Function
-    other: Function | None
-    call_count: int
-    raised_count: int
-    open_count: int
-    total_ns: int
-    self_ns: int
-    min_ns: int
-    mean_ns: int
-    max_ns: int
-    p50_ns: int
-    p90_ns: int
-    p99_ns: int
-    corrected_self_ns: int
-    corrected_total_ns: int
+    @property
+    def function(self) -> Function: ...
+    @property
+    def other(self) -> Function | None: ...
+    @property
+    def call_count(self) -> int: ...
+    @property
+    def raised_count(self) -> int: ...
+    @property
+    def open_count(self) -> int: ...
+    @property
+    def total_ns(self) -> int: ...
+    @property
+    def self_ns(self) -> int: ...
+    @property
+    def min_ns(self) -> int: ...
+    @property
+    def mean_ns(self) -> int: ...
+    @property
+    def max_ns(self) -> int: ...
+    @property
+    def p50_ns(self) -> int: ...
+    @property
+    def p90_ns(self) -> int: ...
+    @property
+    def p99_ns(self) -> int: ...
+    @property
+    def corrected_self_ns(self) -> int: ...
+    @property
+    def corrected_total_ns(self) -> int: ...
 
-class Unrecorded(NamedTuple):
+@final
+class Unrecorded(structseq[Any], tuple[Any, ...]):
     """Stands for a value that the trace does not hold itself."""
 
-    kind: Literal["object", "redacted", "not recorded", "unbound", "error"]
-    text: str
+    @property
+    def kind(
+        self,
+    ) -> Literal["object", "redacted", "not recorded", "unbound", "error"]: ...
+    @property
+    def text(self) -> str: ...
 
-Value: TypeAlias = bool | int | float | str | bytes | Unrecorded | None
-Ended: TypeAlias = Literal["returned", "raised", "cut", "open", "suspended"]
+_Value: TypeAlias = bool | int | float | str | bytes | Unrecorded | None
+_Ended: TypeAlias = Literal["returned", "raised", "cut", "open", "suspended"]
 
 class _Step:
     @property
@@ -137,9 +199,9 @@ class _Step:
     @property
     def call_line(self) -> int: ...
     @property
-    def values(self) -> dict[str, Value] | None: ...
+    def values(self) -> dict[str, _Value] | None: ...
     @property
-    def result(self) -> Value: ...
+    def result(self) -> _Value: ...
     @property
     def self_ns(self) -> int: ...
 
@@ -158,7 +220,7 @@ class Call(_Step):
     @property
     def line(self) -> int: ...
     @property
-    def ended(self) -> Ended: ...
+    def ended(self) -> _Ended: ...
     @property
     def exception(self) -> str | None: ...
     @property
@@ -192,7 +254,7 @@ class Event(_Step):
         "gap",
     ]: ...
     @property
-    def ended(self) -> Ended | None: ...
+    def ended(self) -> _Ended | None: ...
     @property
     def time_ns(self) -> int: ...
     @property
@@ -214,7 +276,7 @@ class Event(_Step):
     @property
     def flow(self) -> int: ...
 
-class Info(TypedDict):
+class _Info(TypedDict):
     host: str
     start_realtime_ns: int
     duration_ns: int
@@ -232,10 +294,10 @@ class Info(TypedDict):
     cost_c_ns: float
 
 # from_ns, to_ns, min_duration_ns, max_depth, lanes, functions
-Selection: TypeAlias = tuple[
+_Selection: TypeAlias = tuple[
     int | None, int | None, int, int | None, bytes | None, bytes | None
 ]
-Tick: TypeAlias = Callable[[float], object] | None
+_Tick: TypeAlias = Callable[[float], object] | None
 
 @final
 class Walk:
@@ -258,21 +320,21 @@ class Trace:
     @property
     def processes(self) -> tuple[Process, ...]: ...
     def close(self) -> None: ...
-    def info(self) -> Info: ...
+    def info(self) -> _Info: ...
     def source(self, file: str, /) -> bytes | None: ...
     def match(self, patterns: Sequence[str], /) -> bytes: ...
-    def walk(self, selection: Selection, by_lane: bool, calls: bool, /) -> Walk: ...
-    def count(self, tick: Tick, /) -> int: ...
+    def walk(self, selection: _Selection, by_lane: bool, calls: bool, /) -> Walk: ...
+    def count(self, tick: _Tick, /) -> int: ...
     def totals(
-        self, selection: Selection, tick: Tick, /
+        self, selection: _Selection, tick: _Tick, /
     ) -> tuple[tuple[Total, ...], tuple[Total, ...], int]: ...
     def check(self, limit: int, /) -> tuple[list[tuple[int, str]], int]: ...
     def export(
         self,
-        selection: Selection,
+        selection: _Selection,
         format: str,  # noqa: A002
         target: int | Callable[[bytes], object],
-        tick: Tick,
+        tick: _Tick,
         /,
     ) -> None: ...
 

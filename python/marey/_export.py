@@ -15,7 +15,7 @@ from marey._errors import StorageError, UsageError
 from marey.trace import FORMATS_BY_SUFFIX
 
 if TYPE_CHECKING:
-    from marey._core import Selection, Tick
+    from marey._core import _Selection, _Tick
 
 
 # Made by marey._report, which is imported for them alone.
@@ -28,10 +28,10 @@ def known_formats() -> list[str]:
 
 def put(
     trace: _core.Trace,
-    selection: Selection,
+    selection: _Selection,
     name: str,
     target: int | Callable[[bytes], object],
-    tick: Tick,
+    tick: _Tick,
     max_size: int | None = None,
 ) -> None:
     """Writes a format to a descriptor or a function; raises MareyError."""
@@ -75,10 +75,10 @@ def check_format(name: str) -> None:
 
 def write(
     trace: _core.Trace,
-    selection: Selection,
+    selection: _Selection,
     target: str | os.PathLike[str] | IO[bytes],
     name: str | None,
-    tick: Tick,
+    tick: _Tick,
     max_size: int | None = None,
 ) -> None:
     if name is not None:
@@ -102,10 +102,10 @@ def write(
 
 def _write_file(
     trace: _core.Trace,
-    selection: Selection,
+    selection: _Selection,
     path: str,
     name: str,
-    tick: Tick,
+    tick: _Tick,
     max_size: int | None,
 ) -> None:
     """Into a file beside the target first: a failed export leaves nothing behind."""
@@ -132,10 +132,10 @@ def _write_file(
 
 def _compress(
     trace: _core.Trace,
-    selection: Selection,
+    selection: _Selection,
     name: str,
     put: Callable[[bytes], object],
-    tick: Tick,
+    tick: _Tick,
 ) -> None:
     import zlib
 

@@ -15,7 +15,7 @@ from marey import _core
 from marey._errors import UsageError
 
 if TYPE_CHECKING:
-    from marey._core import Call, Event, Function, Lane, Process, Selection, Total
+    from marey._core import Call, Event, Function, Lane, Process, Total, _Selection
 
 Patterns = str | Iterable[str]
 Choice = str | int | Iterable[str | int]
@@ -314,7 +314,7 @@ class Trace:
         end_ns: int | None,
         min_duration_ns: int,
         max_depth: int | None,
-    ) -> Selection:
+    ) -> _Selection:
         if max_depth is not None and not 0 < max_depth < 1 << 32:
             raise UsageError(f"max_depth: {max_depth} is out of range")
         functions = None

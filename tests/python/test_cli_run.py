@@ -313,3 +313,29 @@ def test_run_imports_next_to_nothing(tmp_path: Path) -> None:
     at_start = run(sys.executable, "-X", "importtime", "-c", "", cwd=tmp_path).stderr
     given = {line.rpartition("|")[2].strip() for line in at_start.splitlines()}
     assert not imported & heavy - given
+
+
+# ---- --open ----
+
+
+def test_open_runs_the_program_and_then_the_viewer(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("print('ran', flush=True); raise SystemExit(5)")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("MAREY")}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "marey", "run", "-q", "--open", "app.py"],
+        cwd=tmp_path,
+        env={**clean, "BROWSER": "true"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ran\n"
+        assert "http://" in child.stdout.readline()
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=30)
+    finally:
+        child.kill()
+    assert child.returncode == 5
+    assert len(traces(tmp_path)) == 1

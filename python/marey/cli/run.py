@@ -462,5 +462,8 @@ def run_and_view(command: list[str], options: Options) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.path.exists(options.path):
         view = __import__("marey.cli.view", fromlist=("main",))
-        view.main([options.path])
+        try:
+            view.main([options.path])
+        except KeyboardInterrupt:
+            pass  # the way to end it; the status is the program's
     return status if status >= 0 else 128 - status

@@ -1,0 +1,106 @@
+"""`import marey`: what is public, and that it costs next to nothing."""
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import marey
+import pytest
+
+
+def test_the_public_names_are_these() -> None:
+    assert marey.__all__ == [
+        "Call",
+        "DamagedError",
+        "Event",
+        "Function",
+        "Info",
+        "Lane",
+        "MareyError",
+        "NotATraceError",
+        "NotFoundError",
+        "Process",
+        "Recording",
+        "RecordingError",
+        "StorageError",
+        "Total",
+        "Totals",
+        "Trace",
+        "TraceError",
+        "Unrecorded",
+        "UsageError",
+        "VersionError",
+        "counter",
+        "instant",
+        "merge",
+        "open",
+        "record",
+        "span",
+    ]
+    assert set(marey.__all__) <= set(dir(marey))
+    for name in marey.__all__:
+        assert getattr(marey, name) is not None
+        assert name in vars(marey)  # fetched once
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        marey.nonsense  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_importing_marey_loads_no_c_and_nothing_heavy() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import marey; "
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert set(done.stdout.split()) == {"marey", "marey._errors"}
+
+
+def test_everything_public_has_a_doc_and_a_home() -> None:
+    for name in marey.__all__:
+        thing = getattr(marey, name)
+        assert inspect.getdoc(thing), name
+        if isinstance(thing, type):
+            assert thing.__module__.startswith("marey"), name
+
+
+def test_the_errors_are_one_tree() -> None:
+    tree = {
+        marey.UsageError: (marey.MareyError, ValueError),
+        marey.RecordingError: (marey.MareyError, RuntimeError),
+        marey.TraceError: (marey.MareyError,),
+        marey.NotATraceError: (marey.TraceError,),
+        marey.DamagedError: (marey.TraceError,),
+        marey.VersionError: (marey.TraceError,),
+        marey.StorageError: (marey.MareyError, OSError),
+        marey.NotFoundError: (marey.StorageError, FileNotFoundError),
+    }
+    for error, parents in tree.items():
+        assert issubclass(error, parents[0])
+        assert all(issubclass(error, parent) for parent in parents)
+        assert error.__module__ == "marey"
+        assert str(error("one line")) == "one line"
+
+
+def test_the_package_is_typed() -> None:
+    folder = Path(marey.__file__).parent
+    assert (folder / "py.typed").exists()
+    assert (folder / "_core.pyi").exists()
+
+
+def test_marks_cost_nothing_to_speak_of_when_nothing_records() -> None:
+    marey.instant("point", key=1)
+    marey.counter("queue", 3)
+    marey.counter("queue", size=3)
+    with marey.span("load", path="x"):
+        pass
+
+    @marey.span("decorated")
+    def double(value: int) -> int:
+        return value * 2
+
+    assert double(2) == 4
