@@ -391,7 +391,7 @@ def main() -> None:
     output, sys.argv = sys.argv[1], sys.argv[2:]
     path = sys.argv[0]
     with open(path, encoding="utf-8") as file:  # noqa: PTH123
-        code = compile(file.read(), path, "exec")
+        code = compile(file.read(), path, "exec", dont_inherit=True)
     sys.path[0] = os.path.dirname(os.path.abspath(path))  # noqa: PTH120,PTH100
     this = types.ModuleType("__main__")
     this.__dict__.update(__file__=path, __builtins__=__builtins__)

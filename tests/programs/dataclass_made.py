@@ -21,7 +21,9 @@ work()
 # expect:
 # <module> {
 #   builtins.__build_class__ { Point }
-#   dataclasses:dataclass
+#   dataclasses:dataclass {
+#     @>=3.14 Point.__annotate__
+#   }
 #   work {
 #     __create_fn__.<locals>.__init__ x2 {
 #       Point.__post_init__ { builtins.abs }

@@ -33,7 +33,7 @@ BAD: dict[str, Callable[[Path], object]] = {
     "version.marey": lambda path: path.write_bytes(golden_traces.not_version_2()),
     "flipped.marey": lambda path: path.write_bytes(flip(golden_traces.calls(), 1)),
     "folder.marey": lambda path: path.mkdir(),
-    "missing.marey": lambda path: None,
+    "missing.marey": lambda _: None,
 }
 
 

@@ -1,4 +1,4 @@
-"""A program cannot tell, by what it is given and what it leaves, that it is recorded."""
+"""A program is given the same, and leaves the same, recorded or not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ import sys
 print(sys.argv, sys.orig_argv, sys.executable)
 print(sys.path, sys.prefix, sys.flags, sys.warnoptions)
 print(__name__, __spec__ and __spec__.name, globals().get("__file__"))
-print(sorted(name for name in globals() if name not in ("__conditional_annotations__",)))
+print(sorted(globals()))
 print(sys.modules["__main__"].__dict__ is globals())
 print(os.getcwd(), os.getpid() == os.getpgid(0), len(os.listdir("/proc/self/fd")))
 print(sys.stdin.read().encode("utf-8", "surrogateescape"))
@@ -139,7 +139,7 @@ ENDS = {
     "def f():\n    f()\nf()": 1,
     "import sys; sys.setprofile(None); sys.settrace(None); print(1)": 0,
     "import os\nif os.fork() == 0:\n    print('child')\nelse:\n    os.wait()": 0,
-    "import subprocess, sys\nprint(subprocess.call([sys.executable, '-c', 'exit(4)']))": 0,
+    "import subprocess, sys; subprocess.call([sys.executable, '-c', 'print(4)'])": 0,
     "class A:\n    def __del__(self):\n        1 / 0\nA()": 0,
     "import warnings; warnings.warn('careful')": 0,
     "print(input(), input())": 0,
@@ -159,10 +159,7 @@ def test_a_shell_sees_143_after_a_termination(folder: Path) -> None:
     program = folder / "waits.py"
     program.write_text("import time\nprint(1, flush=True)\ntime.sleep(60)\n")
     trace = folder.parent / "t.marey"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "marey", "run", "-q", "-o", trace, program],
-        stdout=subprocess.PIPE,
-    )
+    process = harness.start(trace, program, stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
     process.terminate()

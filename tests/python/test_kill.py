@@ -8,7 +8,6 @@ import random
 import signal
 import struct
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -76,11 +75,7 @@ def killed(folder: Path, threads: int, delay_s: float) -> tuple[Path, list[int]]
     counters.write_bytes(bytes(4096))
     trace.unlink(missing_ok=True)
     with open(counters, "r+b") as file, mmap.mmap(file.fileno(), 4096) as memory:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "marey", "run", "-q", "-o", trace, program]
-            + [str(counters), str(threads)],
-            stdin=subprocess.DEVNULL,
-        )
+        process = harness.start(trace, program, str(counters), str(threads))
         deadline = time.monotonic() + 60
         while not all(memory[8 * i : 8 * i + 8] != bytes(8) for i in range(threads)):
             assert process.poll() is None
@@ -167,11 +162,7 @@ def test_a_trace_can_be_read_while_it_is_written(tmp_path: Path) -> None:
     trace = tmp_path / "t.marey"
     program.write_text(STEPS)
     counters.write_bytes(bytes(4096))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "marey", "run", "-q", "-o", trace, program]
-        + [str(counters), "2"],
-        stdin=subprocess.DEVNULL,
-    )
+    process = harness.start(trace, program, str(counters), "2")
     try:
         while not any(counters.read_bytes()):
             time.sleep(0.005)
@@ -220,10 +211,8 @@ def test_a_forked_child_that_is_killed_leaves_the_parent_whole(
 def test_pid_of_the_run_is_that_of_the_program(tmp_path: Path) -> None:
     """Whoever kills what they started kills the program."""
     trace = tmp_path / "t.marey"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "marey", "run", "-q", "-o", trace]
-        + ["-c", "import os; print(os.getpid())"],
-        stdout=subprocess.PIPE,
+    process = harness.start(
+        trace, "-c", "import os; print(os.getpid())", stdout=subprocess.PIPE
     )
     out, _ = process.communicate()
     assert int(out) == process.pid

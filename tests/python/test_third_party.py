@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,13 +21,8 @@ PACKAGES = ("black", "sqlglot", "flask", "django")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of packages to import, which needs the package index once."""
     folder = tmp_path_factory.mktemp("packages")
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--target", folder]
-        + ["--only-binary", ":all:", "--disable-pip-version-check", *PACKAGES],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--only-binary", ":all:"]
+    done = harness.run([*pip, "--target", folder, *PACKAGES], timeout=600)
     if done.returncode:
         pytest.skip(f"the packages cannot be installed: {done.stderr[-200:]}")
     return folder
