@@ -4,7 +4,7 @@ import { fitCanvas } from '../ui/dom'
 import type { Session } from '../ui/session'
 import type { Colours } from './colours'
 
-const LANES_MAX = 24
+const LANES_MAX = 44
 
 export class Minimap {
   private picture: HTMLCanvasElement | null = null
@@ -29,7 +29,9 @@ export class Minimap {
     const picture = document.createElement('canvas')
     picture.width = canvas.width
     picture.height = canvas.height
-    const states = session.states.filter((state) => !state.isHidden).slice(0, LANES_MAX)
+    const shown = session.states.filter((state) => !state.isHidden)
+    const every = Math.ceil(shown.length / LANES_MAX) // of many lanes some stand for all
+    const states = shown.filter((_, i) => i % every === 0)
     const scale = Math.max(1, Math.round(window.devicePixelRatio))
     session.drawing.clear(canvas.width, canvas.height, colours.dark)
     const each = Math.max(Math.floor((canvas.height - 4) / Math.max(states.length, 1)), 1)
