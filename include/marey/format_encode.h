@@ -43,8 +43,8 @@ void marey_encode_chunk(struct marey_encoder *encoder, uint64_t base_ticks);
 void marey_encode_entry(struct marey_encoder *encoder,
                         const struct marey_snapshot_entry *entry);
 
-/* An event or note, at event->ticks, which is not before the last one's. RESYNC puts the
- * entries of event->snapshot, whose times are as they are. */
+/* An event or note, at event->ticks, which is not before the last one's. RESYNC puts
+ * the entries of event->snapshot, whose times are as they are. */
 void marey_encode_event(struct marey_encoder *encoder, const struct marey_event *event);
 
 #endif

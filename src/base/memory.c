@@ -22,7 +22,7 @@ marey_memory_grow(void **array, size_t *capacity, size_t needed, size_t item_siz
 {
     size_t most = SIZE_MAX / 2 / item_size;
 
-    if (needed <= *capacity)
+    if (needed <= *capacity && *array != NULL)
         return true;
     if (needed > most)
         return false;

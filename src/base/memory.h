@@ -27,7 +27,8 @@ void *marey_memory_new(size_t count, size_t item_size);
 void marey_memory_free(void *memory);
 
 /* Makes room for `needed` items in *array, which holds *capacity of them: doubles, so
- * that appending is cheap. New room is not cleared. False: no memory, nothing changed.
+ * that appending is cheap. New room is not cleared; *array is never NULL after it.
+ * False: no memory, nothing changed.
  *
  *     if (!marey_memory_grow((void **)&lanes, &capacity, count + 1, sizeof(*lanes)))
  */

@@ -7,7 +7,7 @@
 
 void
 marey_clock_map_init(struct clock_map *map, uint64_t origin, uint64_t numerator,
-               uint64_t denominator)
+                     uint64_t denominator)
 {
     while (numerator > RATIO_MAX || denominator > RATIO_MAX) {
         numerator >>= 1;
@@ -33,8 +33,8 @@ marey_clock_map_init(struct clock_map *map, uint64_t origin, uint64_t numerator,
     map->shift_before = shift < 64 ? 64 - shift : 0;
     map->shift_after = shift < 64 ? 0 : shift - 64;
 
-    /* About 2^61 ns, and never more ticks than the shifts leave room for. */
-    uint64_t most = (UINT64_C(1) << 61) / numerator;
+    /* About 2^60 ns, and never more ticks than the shifts leave room for. */
+    uint64_t most = (UINT64_C(1) << 60) / numerator;
     map->ticks_max =
         most > UINT64_MAX / 4 / denominator ? UINT64_MAX / 4 : most * denominator;
 }

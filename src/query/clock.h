@@ -15,12 +15,12 @@ struct clock_map {
     uint64_t denominator; /* in so many ticks */
     uint64_t factor;      /* numerator / denominator, 63 significant bits */
     unsigned shift_before, shift_after;
-    uint64_t ticks_max; /* more is cut off there: some 2^61 ns */
+    uint64_t ticks_max; /* more is cut off there: some 2^60 ns */
 };
 
 /* The slope is a ratio of two positive numbers; nonsense is taken for 1. */
 void marey_clock_map_init(struct clock_map *map, uint64_t origin, uint64_t numerator,
-                    uint64_t denominator);
+                          uint64_t denominator);
 
 MAREY_INLINE uint64_t
 clock_duration_ns(const struct clock_map *map, uint64_t ticks, uint64_t *rest)
@@ -47,6 +47,19 @@ clock_ns(const struct clock_map *map, uint64_t ticks)
         return (int64_t)clock_duration_ns(map, ticks - map->origin, &rest);
     int64_t before = (int64_t)clock_duration_ns(map, map->origin - ticks, &rest);
     return rest > 0 ? -before - 1 : -before;
+}
+
+/* Sums and differences of times from a file, which may be nonsense: they wrap. */
+static inline int64_t
+clock_sum(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
+static inline int64_t
+clock_difference(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a - (uint64_t)b);
 }
 
 #endif

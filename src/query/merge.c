@@ -1,8 +1,8 @@
 /* Merging: one trace out of several, chunk by chunk, in constant memory.
  *
  *   a.marey  b.marey      processes and lanes get new serials, in order of the paths;
- *        \    /           chunks keep their order and numbers; payloads are copied where
- *        c.marey          nothing in them changes
+ *        \    /           chunks keep their order and numbers; payloads are copied
+ *        c.marey          where nothing in them changes
  *
  * The clock of the whole is that of the trace that began first. The first page is
  * written last: until then the new file is no trace.

@@ -130,7 +130,7 @@ pop_call(struct player_lane *lane, uint64_t events_below, struct beat *out)
     struct frame *caller = &lane->frames[--lane->depth];
     uint64_t cost_below = lane->cost - frame->cost_at;
 
-    caller->child_ns += lane->last_ns - frame->seen_ns;
+    caller->child_ns = clock_sum(caller->child_ns, lane->last_ns - frame->seen_ns);
     caller->child_count += !frame->is_resumed;
     caller->child_cost += cost_below + frame->cost_ps;
     out->child_events = events_below;

@@ -253,32 +253,50 @@ begin_lane(const struct player *player, struct player_stream *stream, uint64_t t
         stream->last_ticks = ticks;
 }
 
+/* The next chunk lies behind the window: nothing of it counts, but what was lost before
+ * it may have been lost inside. */
+static bool
+stop_before(struct player *player, struct player_stream *stream,
+            const struct marey_extent *extent, struct beat *out)
+{
+    bool is_seen = stream->home->last_ns != INT64_MIN;
+    uint64_t lost = is_seen && extent->first_index > stream->due
+                        ? extent->first_index - stream->due
+                        : 0;
+
+    go_to_end(player, stream);
+    return lost > 0 && tell_gap(stream->home, lost, out);
+}
+
 /* PHASE_CHUNK: opens the next chunk, and says what was lost before it. */
 static bool
 open_chunk(struct player *player, struct player_stream *stream, struct beat *out)
 {
+    const struct marey_extent *extent;
     uint64_t lost = 0;
 
-    if (stream->next_extent < stream->stream->count) {
-        const struct marey_extent *extent =
-            extent_at(player, stream, stream->next_extent++);
-        if (extent->first_index + extent->record_count > stream->expected)
-            stream->expected = extent->first_index + extent->record_count;
-        if (!read_chunk(player, stream, extent)) {
-            go_to_chunk(player, stream);
-            return false;
-        }
-        if (extent->first_index > stream->due)
-            lost = extent->first_index - stream->due;
-        stream->due = extent->first_index;
-        begin_lane(player, stream, extent->base_ticks);
-        go_to_snapshot(player, stream, extent->base_ticks);
-    } else {
+    if (stream->next_extent >= stream->stream->count) {
         lost = stream->expected - stream->due;
         stream->due = stream->expected;
         begin_lane(player, stream, extent_at(player, stream, 0)->base_ticks);
         go_to_end(player, stream);
+        return tell_gap(stream->home, lost, out);
     }
+    extent = extent_at(player, stream, stream->next_extent);
+    if (clock_ns(&player->trace->clock, extent->base_ticks) >= player->selection.to_ns)
+        return stop_before(player, stream, extent, out);
+    stream->next_extent++;
+    if (extent->first_index + extent->record_count > stream->expected)
+        stream->expected = extent->first_index + extent->record_count;
+    if (!read_chunk(player, stream, extent)) {
+        go_to_chunk(player, stream);
+        return false;
+    }
+    if (extent->first_index > stream->due)
+        lost = extent->first_index - stream->due;
+    stream->due = extent->first_index;
+    begin_lane(player, stream, extent->base_ticks);
+    go_to_snapshot(player, stream, extent->base_ticks);
     return lost > 0 && tell_gap(stream->home, lost, out);
 }
 

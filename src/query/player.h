@@ -72,8 +72,8 @@ struct beat {
     uint32_t kind;   /* enum beat_kind */
     uint32_t ending; /* enum marey_ending */
     struct player_lane *lane;
-    /* BEGIN, RESUME: the new innermost call. END, SUSPEND: the one that was. POINT, GAP:
-     * the innermost call or the one below all. Good until the next beat. */
+    /* BEGIN, RESUME: the new innermost call. END, SUSPEND: the one that was. POINT,
+     * GAP: the innermost call or the one below all. Good until the next beat. */
     struct frame *frame;
     int64_t time_ns;
     uint64_t child_events; /* END, SUSPEND: events below it */

@@ -186,7 +186,7 @@ widen(struct sums *sums, int64_t duration_ns)
         sums->min_ns = duration_ns;
     if (sums->ended_count == 0 || duration_ns > sums->max_ns)
         sums->max_ns = duration_ns;
-    sums->calls_ns += duration_ns;
+    sums->calls_ns = clock_sum(sums->calls_ns, duration_ns);
     sums->ended_count++;
 }
 
@@ -206,10 +206,10 @@ add_part(struct sums *sums, const struct part *part, bool is_recursive)
     sums->call_count += part->is_first;
     sums->raised_count += part->is_raised;
     sums->open_count += part->is_open;
-    sums->self_ns += part->self_ns;
+    sums->self_ns = clock_sum(sums->self_ns, part->self_ns);
     sums->self_cost += part->self_cost;
     if (!is_recursive) {
-        sums->total_ns += part->total_ns;
+        sums->total_ns = clock_sum(sums->total_ns, part->total_ns);
         sums->total_cost += part->total_cost;
     }
     if (part->is_last)
@@ -271,9 +271,9 @@ take_end(struct marey_totals *totals, const struct beat *beat, int64_t min_ns)
         .total_cost = beat->child_cost + frame->cost_ps,
         .is_first = !frame->is_counted,
         .is_last = beat->kind == BEAT_END,
-        .call_ns = frame->running_ns + part_ns,
+        .call_ns = clock_sum(frame->running_ns, part_ns),
     };
-    part.self_ns = part.total_ns - frame->child_ns;
+    part.self_ns = clock_difference(part.total_ns, frame->child_ns);
     part.self_ns = part.self_ns > 0 ? part.self_ns : 0;
     part.self_cost = part.total_cost - frame->child_cost;
     part.is_raised = part.is_last && beat->ending == MAREY_END_RAISED;
@@ -421,7 +421,7 @@ marey_totals_new(struct marey_trace *trace, const struct marey_selection *select
 static int64_t
 corrected(int64_t time_ns, uint64_t cost_ps)
 {
-    int64_t rest = time_ns - (int64_t)(cost_ps / 1000);
+    int64_t rest = clock_difference(time_ns, (int64_t)(cost_ps / 1000));
 
     return rest > 0 ? rest : 0;
 }

@@ -122,7 +122,7 @@ struct marey_trace {
     bool has_source_index;
 };
 
-/* Takes the source when it succeeds: `close_source` is called by marey_trace_close(). */
+/* Takes the source when it succeeds: marey_trace_close() then closes it. */
 enum marey_status marey_trace_open_owned(const struct marey_byte_source *source,
                                          uint64_t (*size_now)(void *context),
                                          void (*close_source)(void *context),

@@ -59,7 +59,7 @@ tell_call(const struct beat *beat, struct marey_step *out)
     bool is_over = beat->kind == BEAT_END || beat->kind == BEAT_SUSPEND;
     bool is_begin = beat->kind == BEAT_BEGIN;
     int64_t duration_ns = beat->time_ns - frame->begin_ns;
-    int64_t self_ns = beat->time_ns - frame->seen_ns - frame->child_ns;
+    int64_t self_ns = clock_difference(beat->time_ns - frame->seen_ns, frame->child_ns);
 
     out->kind = kinds[beat->kind];
     out->ending = is_over ? (enum marey_ending)beat->ending : MAREY_END_RETURNED;
@@ -75,7 +75,7 @@ tell_call(const struct beat *beat, struct marey_step *out)
     out->self_ns = is_over && self_ns > 0 ? self_ns : 0;
     out->first_ns = is_begin && frame->first_ns == MAREY_NO_TIME ? frame->begin_ns
                                                                  : frame->first_ns;
-    out->running_ns = is_over ? frame->running_ns + duration_ns : 0;
+    out->running_ns = is_over ? clock_sum(frame->running_ns, duration_ns) : 0;
     out->child_count = is_over ? frame->child_count : 0;
     out->descendant_events = is_over ? beat->child_events : 0;
     out->activation = frame->activation;
@@ -171,7 +171,7 @@ next_waiting(const struct player_lane *lane, uint32_t at, uint32_t last)
 static bool
 hold_call(struct marey_walk *walk, struct waiting *waiting, const struct beat *beat)
 {
-    uint32_t at = beat->lane->depth;
+    uint32_t at = (uint32_t)(beat->frame - beat->lane->frames);
 
     if (!marey_memory_grow((void **)&waiting->calls, &waiting->call_capacity,
                            (size_t)at + 1, sizeof(*waiting->calls)))
@@ -225,8 +225,8 @@ tell_held(struct waiting *waiting, struct player_lane *lane, uint32_t last,
     return tell(&beat, out);
 }
 
-/* Deals with the beat where a shortest duration is asked for. True: a step was told; the
- * beat is done with when has_beat is false. */
+/* Deals with the beat where a shortest duration is asked for. True: a step was told;
+ * the beat is done with when has_beat is false. */
 static bool
 take_beat(struct marey_walk *walk, struct marey_step *out)
 {
