@@ -33,7 +33,11 @@ function bundle(entry, define) {
 const worker = bundle('src/data/worker.ts', {})
 const script = bundle('src/main.ts', { WORKER_SCRIPT: JSON.stringify(worker) })
 const style = buildSync({
-  absWorkingDir: here, entryPoints: ['style.css'], minify: true, write: false, charset: 'utf8',
+  absWorkingDir: here,
+  entryPoints: ['style.css'],
+  minify: true,
+  write: false,
+  charset: 'utf8',
 }).outputFiles[0].text.trim()
 
 const wasm = readFileSync(core)
@@ -43,7 +47,9 @@ packed[9] = 255 // "made on": always the same
 const parts = {
   '/*STYLE*/': style,
   '<!--WASM-->': packed.toString('base64'),
-  '<!--SCRIPT-->': script.replaceAll('</script', '<\\/script').replaceAll('<!--', '<\\!--'),
+  '<!--SCRIPT-->': script
+    .replaceAll('</script', '<\\/script')
+    .replaceAll('<!--', '<\\!--'),
 }
 let page = readFileSync(join(here, 'page.html'), 'utf8')
 for (const [mark, text] of Object.entries(parts)) {
@@ -51,4 +57,6 @@ for (const [mark, text] of Object.entries(parts)) {
   page = page.replace(mark, () => text)
 }
 writeFileSync(out, page)
-console.log(`${out}: ${page.length} bytes (script ${script.length}, core ${wasm.length})`)
+console.log(
+  `${out}: ${page.length} bytes (script ${script.length}, core ${wasm.length})`,
+)

@@ -1,8 +1,8 @@
 """A trace as one HTML file, or as a picture.
 
-The file is the page itself with the trace inside: page, names and index first, so that
-it draws before the rest has come in, then the trace's bytes in packed chunks. Nothing in
-it asks for anything elsewhere.
+The file is the page itself with the trace inside: page, names and index first, so
+that it draws before the rest has come in, then the trace's bytes in packed chunks.
+Nothing in it asks for anything elsewhere.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def _html(trace: Trace, max_size: int | None) -> Iterator[bytes]:
     # A name may hold anything, so "<" is written in a way no parser takes for a tag.
     text = json.dumps(head).replace("<", "\\u003c")
     yield start[0]
-    yield f'<script type="application/json" id="marey-report">{text}</script>\n'.encode()
+    tag = '<script type="application/json" id="marey-report">'
+    yield f"{tag}{text}</script>\n".encode()
     yield from start[1:]
     yield from chunks or ()
     yield after.encode()

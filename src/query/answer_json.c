@@ -132,7 +132,7 @@ put_escape(struct marey_answer *out, uint32_t unit)
     json_bytes(out, text, sizeof(text));
 }
 
-/* How many bytes the character at `at` takes; 0 when it is none. *code is its number. */
+/* Bytes that the character at `at` takes; 0 when it is none. *code is its number. */
 static size_t
 utf8_get(struct marey_text text, size_t at, uint32_t *code)
 {

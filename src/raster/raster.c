@@ -186,7 +186,7 @@ draw_call(const struct marey_canvas *canvas, const struct marey_raster_rows *row
     decorate(canvas, box, rect, colours, rows->scale);
 }
 
-/* Points in time: a diamond each, a bar where there are many, losses across the lane. */
+/* Points in time: a diamond each, a bar where they are many, losses over the lane. */
 static void
 draw_mark(const struct marey_canvas *canvas, const struct marey_raster_rows *rows,
           const struct colours *colours, const struct marey_lod_rect *rect)

@@ -11,12 +11,17 @@ let memory
 const host = {
   read(offset, to, size) {
     if (offset < 0 || offset + size > trace.length) return 0
-    new Uint8Array(memory.buffer, to >>> 0, size).set(trace.subarray(offset, offset + size))
+    new Uint8Array(memory.buffer, to >>> 0, size).set(
+      trace.subarray(offset, offset + size),
+    )
     return 1
   },
   tick: () => 1,
 }
-const { instance } = await WebAssembly.instantiate(gunzipSync(Buffer.from(packed, 'base64')), { host })
+const { instance } = await WebAssembly.instantiate(
+  gunzipSync(Buffer.from(packed, 'base64')),
+  { host },
+)
 const core = instance.exports
 memory = core.memory
 
@@ -38,7 +43,8 @@ if (results.open === 0) {
   results.tree = core.trace_tree(-1, -1, 0)
   results.sources = []
   for (let fn = 0; fn < 4; fn++)
-    if (core.trace_source(fn) === 0) results.sources.push(JSON.parse(answer().toString()))
+    if (core.trace_source(fn) === 0)
+      results.sources.push(JSON.parse(answer().toString()))
 } else results.failure = failure()
 results.memory = memory.buffer.byteLength
 console.log(JSON.stringify(results))

@@ -11,16 +11,28 @@ const [address, shots] = process.argv.slice(2)
 const browser = await chromium.launch({
   executablePath: process.env.MAREY_CHROMIUM ?? '/usr/bin/chromium',
   headless: true,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-    '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+  ],
 })
 const page = await browser.newPage({ viewport: { width: 1280, height: 800 } })
 const shown = { errors: [], requests: [] }
 page.on('pageerror', (error) => shown.errors.push(error.stack))
 page.on('console', (line) => line.type() === 'error' && shown.errors.push(line.text()))
-page.on('request', (request) => shown.requests.push(request.url().replace(/^blob:.*/, 'blob:')))
+page.on('request', (request) =>
+  shown.requests.push(request.url().replace(/^blob:.*/, 'blob:')),
+)
 
-const session = (expression) => page.evaluate(`(() => { const { session, app } = marey.running(); return ${expression} })()`)
+const session = (expression) =>
+  page.evaluate(
+    `(() => { const { session, app } = marey.running(); return ${expression} })()`,
+  )
 // The page allows no eval, which waitForFunction needs; evaluate goes another way.
 async function until(expression, ms = 10000) {
   const end = Date.now() + ms
@@ -30,12 +42,23 @@ async function until(expression, ms = 10000) {
     await page.waitForTimeout(30)
   }
 }
-const settle = (text) => until(`(() => { const r = globalThis.marey?.running(); if (!r) return false; const { session, app } = r; return ${text} })()`)
-const rows = (selector) => page.$$eval(selector, (list) => list.map((row) => ({ fn: row.dataset.function, cells: [...row.cells].map((cell) => cell.title || cell.textContent) })))
+const settle = (text) =>
+  until(
+    `(() => { const r = globalThis.marey?.running(); if (!r) return false; const { session, app } = r; return ${text} })()`,
+  )
+const rows = (selector) =>
+  page.$$eval(selector, (list) =>
+    list.map((row) => ({
+      fn: row.dataset.function,
+      cells: [...row.cells].map((cell) => cell.title || cell.textContent),
+    })),
+  )
 
 await page.goto(address)
 await settle('session.hasData')
-shown.firstPicture_ms = await page.evaluate("performance.getEntriesByName('marey-first-picture')[0].startTime")
+shown.firstPicture_ms = await page.evaluate(
+  "performance.getEntriesByName('marey-first-picture')[0].startTime",
+)
 shown.title = await page.title()
 shown.facts = await page.textContent('#trace-facts')
 await page.screenshot({ path: join(shots, 'whole.png') })
@@ -44,9 +67,18 @@ await page.screenshot({ path: join(shots, 'whole.png') })
 await page.mouse.click(700, 143)
 await page.waitForSelector('#call-facts .facts')
 await until("document.querySelector('#call-facts .stack, #call-facts h3') !== null")
-shown.call = await page.$$eval('#call-facts .facts dt', (list) => Object.fromEntries(list.map((dt) => [dt.textContent, dt.nextElementSibling.title || dt.nextElementSibling.textContent])))
+shown.call = await page.$$eval('#call-facts .facts dt', (list) =>
+  Object.fromEntries(
+    list.map((dt) => [
+      dt.textContent,
+      dt.nextElementSibling.title || dt.nextElementSibling.textContent,
+    ]),
+  ),
+)
 shown.callTitle = await page.textContent('.call-title')
-shown.source = await page.$$eval('#call-source .of-function', (list) => list.map((line) => line.textContent))
+shown.source = await page.$$eval('#call-source .of-function', (list) =>
+  list.map((line) => line.textContent),
+)
 
 // The table of the whole recording.
 await page.keyboard.press('2')
@@ -69,9 +101,13 @@ await page.mouse.down()
 await page.mouse.move(900, 300, { steps: 5 })
 await page.mouse.up()
 await settle('session.area !== null')
-await until("document.querySelector('#functions-table .scope').textContent.startsWith('Selected')")
+await until(
+  "document.querySelector('#functions-table .scope').textContent.startsWith('Selected')",
+)
 await page.waitForTimeout(400)
-shown.area = await session('({ from: session.area.from, to: session.area.to, lanes: session.area.lanes })')
+shown.area = await session(
+  '({ from: session.area.from, to: session.area.to, lanes: session.area.lanes })',
+)
 shown.areaFunctions = await rows('tr[data-function]')
 shown.hash = await page.evaluate('location.hash')
 await page.keyboard.press('Escape')
@@ -82,7 +118,7 @@ await page.keyboard.type('inner')
 shown.searchNote = await page.textContent('#search-note')
 await page.keyboard.press('Enter')
 await settle('session.chosen !== null')
-shown.found = await session("session.info.functions.name[session.chosen.fn]")
+shown.found = await session('session.info.functions.name[session.chosen.fn]')
 const first = await session('session.chosen.begin')
 await page.keyboard.press('Enter')
 await settle(`session.chosen.begin > ${first}`)
@@ -128,6 +164,6 @@ await page.goto('about:blank')
 await page.goto(address2)
 await settle('session.hasData')
 shown.tabAgain = await session('session.tab')
-shown.frames = await page.evaluate("marey.running().app.timeline.frames")
+shown.frames = await page.evaluate('marey.running().app.timeline.frames')
 await browser.close()
 console.log(JSON.stringify(shown))

@@ -3,7 +3,13 @@ import { Client } from './data/client'
 import { Core } from './data/core'
 import { Drawing } from './data/drawing'
 import {
-  openFile, openReport, openServed, reportHead, reportSource, serverStatus, unpackedById,
+  openFile,
+  openReport,
+  openServed,
+  reportHead,
+  reportSource,
+  serverStatus,
+  unpackedById,
   type Opened,
 } from './data/place'
 import { App } from './ui/app'
@@ -46,13 +52,20 @@ async function start(opened: Opened, wasm: Uint8Array<ArrayBuffer>): Promise<Run
   const app = new App(session)
   performance.mark('marey-first-picture')
   if (!isOpen && opened.source.kind === 'url')
-    open().then(() => dataIsHere(session), (error: unknown) => note(app, error))
+    open().then(
+      () => dataIsHere(session),
+      (error: unknown) => note(app, error),
+    )
   return { app, session }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** The picture stands; only what needs the trace itself is missing. */
 function note(app: App, error: unknown): void {
-  app.session.opened.note = `Only the overview: ${error instanceof Error ? error.message : String(error)}`
+  app.session.opened.note = `Only the overview: ${messageOf(error)}`
   app.showSummary()
 }
 
@@ -89,7 +102,8 @@ async function follow(current: Running, wasm: Uint8Array<ArrayBuffer>): Promise<
     session.takeIndex()
     session.search(session.query)
     if (wasWhole) session.show(session.whole)
-    else if (atEnd) session.show({ from: session.whole.to - length, to: session.whole.to })
+    else if (atEnd)
+      session.show({ from: session.whole.to - length, to: session.whole.to })
     app.showSummary()
     session.tell('data', 'layout')
   }
@@ -97,7 +111,7 @@ async function follow(current: Running, wasm: Uint8Array<ArrayBuffer>): Promise<
 
 function fail(error: unknown): void {
   console.error(error)
-  say(`This recording could not be opened: ${error instanceof Error ? error.message : String(error)}`)
+  say(`This recording could not be opened: ${messageOf(error)}`)
   byId('opening').classList.add('failed')
 }
 
@@ -139,8 +153,10 @@ async function main(): Promise<void> {
     if (source) {
       opened.source = source
       const { app } = running
-      session.client.ask('open', [wasm.slice().buffer, source])
-        .then(() => dataIsHere(session), (error: unknown) => note(app, error))
+      session.client.ask('open', [wasm.slice().buffer, source]).then(
+        () => dataIsHere(session),
+        (error: unknown) => note(app, error),
+      )
     }
     return
   }

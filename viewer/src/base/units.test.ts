@@ -1,11 +1,24 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { formatCount, formatDuration, formatMany, formatMoment, niceStep } from './units'
+import {
+  formatCount,
+  formatDuration,
+  formatMany,
+  formatMoment,
+  niceStep,
+} from './units'
 
 test('durations keep three to four digits', () => {
   const cases: [number, string][] = [
-    [0, '0 ns'], [999, '999 ns'], [1250, '1.25 µs'], [36_370_000, '36.37 ms'],
-    [1e9, '1 s'], [75.5e9, '1 min 15.5 s'], [7_380e9, '2 h 3 min'], [-1500, '−1.5 µs'], [3600e9 - 1, '1 h 0 min'],
+    [0, '0 ns'],
+    [999, '999 ns'],
+    [1250, '1.25 µs'],
+    [36_370_000, '36.37 ms'],
+    [1e9, '1 s'],
+    [75.5e9, '1 min 15.5 s'],
+    [7_380e9, '2 h 3 min'],
+    [-1500, '−1.5 µs'],
+    [3600e9 - 1, '1 h 0 min'],
   ]
   for (const [ns, text] of cases) assert.equal(formatDuration(ns), text)
 })

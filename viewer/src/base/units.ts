@@ -7,7 +7,12 @@ export type Nanos = number & { readonly [unit]?: 'ns' }
 export type Pixels = number & { readonly [unit]?: 'px' }
 
 const STEPS: readonly [number, string][] = [
-  [3600e9, 'h'], [60e9, 'min'], [1e9, 's'], [1e6, 'ms'], [1e3, 'µs'], [1, 'ns'],
+  [3600e9, 'h'],
+  [60e9, 'min'],
+  [1e9, 's'],
+  [1e6, 'ms'],
+  [1e3, 'µs'],
+  [1, 'ns'],
 ]
 
 function trimmed(value: number, digits: number): string {
@@ -45,7 +50,8 @@ function trimmedIfDot(value: number, digits: number): string {
 export function formatMoment(ns: Nanos, stepNs: Nanos): string {
   const sign = ns < 0 ? '−' : ''
   const at = Math.abs(ns)
-  const [size, name] = STEPS.find(([s]) => s <= 1e9 && (at >= s || stepNs >= s)) ?? STEPS[5]!
+  const [size, name] =
+    STEPS.find(([s]) => s <= 1e9 && (at >= s || stepNs >= s)) ?? STEPS[5]!
   const useful = at >= 60e9 && stepNs >= 1e9
   if (useful) {
     const seconds = Math.round(at / 1e9)
@@ -62,15 +68,19 @@ export function formatMoment(ns: Nanos, stepNs: Nanos): string {
 export function niceStep(least: Nanos): Nanos {
   if (least <= 1) return 1
   const minutes = [60e9, 120e9, 300e9, 600e9, 1800e9, 3600e9, 7200e9, 21600e9, 86400e9]
-  if (least > 20e9) return minutes.find((m) => m >= least) ?? Math.ceil(least / 86400e9) * 86400e9
+  if (least > 20e9)
+    return minutes.find((m) => m >= least) ?? Math.ceil(least / 86400e9) * 86400e9
   const power = 10 ** Math.floor(Math.log10(least))
-  for (const factor of [1, 2, 5, 10]) if (power * factor >= least * 0.999999) return power * factor
+  for (const factor of [1, 2, 5, 10])
+    if (power * factor >= least * 0.999999) return power * factor
   return power * 10
 }
 
 /** 1234567 as `1,234,567`. */
 export function formatCount(count: number): string {
-  return Math.round(count).toString().replace(/\B(?=(\d{3})+(?!\d))/g, ',')
+  return Math.round(count)
+    .toString()
+    .replace(/\B(?=(\d{3})+(?!\d))/g, ',')
 }
 
 /** 86 270 000 as `86.3 M`. */

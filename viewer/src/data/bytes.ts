@@ -85,7 +85,10 @@ abstract class BlockBytes implements Bytes {
 }
 
 class UrlBytes extends BlockBytes {
-  constructor(private readonly url: string, size: number) {
+  constructor(
+    private readonly url: string,
+    size: number,
+  ) {
     super(size)
   }
 
@@ -114,7 +117,9 @@ class FileBytes extends BlockBytes {
 
   protected fetch(from: number, to: number): Uint8Array | null {
     try {
-      return new Uint8Array(new FileReaderSync().readAsArrayBuffer(this.file.slice(from, to)))
+      return new Uint8Array(
+        new FileReaderSync().readAsArrayBuffer(this.file.slice(from, to)),
+      )
     } catch {
       return null
     }
@@ -126,7 +131,8 @@ export async function openBytes(source: Source): Promise<Bytes> {
   if (source.kind === 'file') return new FileBytes(source.file)
   if (source.size <= WHOLE_MAX) {
     const response = await fetch(source.url, { cache: 'no-store' })
-    if (response.ok) return new PartBytes([new Uint8Array(await response.arrayBuffer())])
+    if (response.ok)
+      return new PartBytes([new Uint8Array(await response.arrayBuffer())])
   }
   return new UrlBytes(source.url, source.size)
 }

@@ -1,6 +1,6 @@
 /** The page's end of the workers. One answers what is waited for, one question at a
- * time, the urgent ones first; another walks the whole trace where that is asked, so that
- * nobody waits for it, and is ended when its answer is not wanted any more. */
+ * time, the urgent ones first; another walks the whole trace where that is asked, so
+ * that nobody waits for it, and is ended when its answer is not wanted any more. */
 import type { Ask, Requests, Told, Verb } from './protocol'
 
 interface Pending {
@@ -13,7 +13,18 @@ interface Pending {
 }
 
 /** Of several questions with one key that wait, only the newest is asked. */
-const RANKS: Partial<Record<Verb, number>> = { open: 0, info: 1, index: 2, call: 3, stack: 3, event: 3, strings: 4, values: 4, source: 4, tile: 5 }
+const RANKS: Partial<Record<Verb, number>> = {
+  open: 0,
+  info: 1,
+  index: 2,
+  call: 3,
+  stack: 3,
+  event: 3,
+  strings: 4,
+  values: 4,
+  source: 4,
+  tile: 5,
+}
 
 export class Dropped extends Error {}
 
@@ -39,13 +50,18 @@ export class Client {
     this.listeners.push(listener)
   }
 
-  ask<V extends Verb>(verb: V, args: Requests[V]['args'], options: Options = {}): Promise<Requests[V]['reply']> {
+  ask<V extends Verb>(
+    verb: V,
+    args: Requests[V]['args'],
+    options: Options = {},
+  ): Promise<Requests[V]['reply']> {
     if (verb === 'open') {
       this.opening = args as Requests['open']['args']
       this.walker?.close()
       this.walker = null
     }
-    if (!WALKS.includes(verb) || !this.opening) return this.quick.ask(verb, args, options)
+    if (!WALKS.includes(verb) || !this.opening)
+      return this.quick.ask(verb, args, options)
     const key = options.key ?? verb
     if (this.walker?.runs(key)) {
       const waiting = this.walker.takeWaiting()
@@ -86,7 +102,10 @@ class Line {
   private waiting: Pending[] = []
   private running: Pending | null = null
 
-  constructor(script: string, private readonly onBusy: (busy: boolean) => void) {
+  constructor(
+    script: string,
+    private readonly onBusy: (busy: boolean) => void,
+  ) {
     const url = URL.createObjectURL(new Blob([script], { type: 'text/javascript' }))
     this.worker = new Worker(url)
     this.worker.onmessage = (event: MessageEvent<Told>) => this.take(event.data)
@@ -112,7 +131,11 @@ class Line {
     this.waiting.push(...waiting)
   }
 
-  ask<V extends Verb>(verb: V, args: Requests[V]['args'], options: Options): Promise<Requests[V]['reply']> {
+  ask<V extends Verb>(
+    verb: V,
+    args: Requests[V]['args'],
+    options: Options,
+  ): Promise<Requests[V]['reply']> {
     return new Promise((resolve, reject) => {
       const id = nextId++
       const key = options.key ?? `#${id}`
@@ -120,8 +143,12 @@ class Line {
       this.waiting = this.waiting.filter((one) => one.key !== key)
       for (const one of stale) one.reject(new Dropped('asked again'))
       this.waiting.push({
-        ask: { id, verb, args }, rank: RANKS[verb] ?? 6,
-        key, resolve, reject, progress: options.progress,
+        ask: { id, verb, args },
+        rank: RANKS[verb] ?? 6,
+        key,
+        resolve,
+        reject,
+        progress: options.progress,
       })
       this.next()
     })
@@ -136,7 +163,8 @@ class Line {
 
   close(): void {
     this.worker.terminate()
-    for (const one of [this.running, ...this.waiting]) one?.reject(new Dropped('asked again'))
+    for (const one of [this.running, ...this.waiting])
+      one?.reject(new Dropped('asked again'))
     this.running = null
     this.waiting = []
     this.onBusy(false)

@@ -49,7 +49,11 @@ export class Core {
   /** A copy of the last answer. */
   answer(): Uint8Array<ArrayBuffer> {
     const at = this.call('answer_at') >>> 0
-    return new Uint8Array(this.memory.buffer, at, this.call('answer_size') >>> 0).slice()
+    return new Uint8Array(
+      this.memory.buffer,
+      at,
+      this.call('answer_size') >>> 0,
+    ).slice()
   }
 
   /** The last answer in place: valid until the next call. */

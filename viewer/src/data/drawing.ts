@@ -23,17 +23,34 @@ export class Rects {
   readonly floats: Float32Array
   readonly words: Uint32Array
 
-  constructor(block: ArrayBuffer, readonly count: number) {
+  constructor(
+    block: ArrayBuffer,
+    readonly count: number,
+  ) {
     this.floats = new Float32Array(block)
     this.words = new Uint32Array(block)
   }
-  left(i: number): number { return this.floats[i * 5]! }
-  right(i: number): number { return this.floats[i * 5 + 1]! }
-  fn(i: number): number { return this.words[i * 5 + 2]! }
-  row(i: number): number { return this.words[i * 5 + 3]! & 0xffff }
-  coverage(i: number): number { return (this.words[i * 5 + 3]! >> 16) & 0xff }
-  countOf(i: number): number { return countOf(this.words[i * 5 + 3]! >>> 24) }
-  flags(i: number): number { return this.words[i * 5 + 4]! }
+  left(i: number): number {
+    return this.floats[i * 5]!
+  }
+  right(i: number): number {
+    return this.floats[i * 5 + 1]!
+  }
+  fn(i: number): number {
+    return this.words[i * 5 + 2]!
+  }
+  row(i: number): number {
+    return this.words[i * 5 + 3]! & 0xffff
+  }
+  coverage(i: number): number {
+    return (this.words[i * 5 + 3]! >> 16) & 0xff
+  }
+  countOf(i: number): number {
+    return countOf(this.words[i * 5 + 3]! >>> 24)
+  }
+  flags(i: number): number {
+    return this.words[i * 5 + 4]!
+  }
 }
 
 /** Slices that a code stands for; as marey_lod_count_of(). */
@@ -59,7 +76,9 @@ export interface LaneBox {
 }
 
 export class Drawing {
-  private readonly tileKeys: (string | null)[] = new Array<string | null>(TILE_SLOTS).fill(null)
+  private readonly tileKeys: (string | null)[] = new Array<string | null>(
+    TILE_SLOTS,
+  ).fill(null)
   private readonly tileUse: number[] = new Array<number>(TILE_SLOTS).fill(0)
   private clock = 0
   private functionCount = 0
@@ -83,7 +102,8 @@ export class Drawing {
     let slot = this.tileKeys.indexOf(null)
     if (slot < 0) {
       slot = 0
-      for (let i = 1; i < TILE_SLOTS; i++) if (this.tileUse[i]! < this.tileUse[slot]!) slot = i
+      for (let i = 1; i < TILE_SLOTS; i++)
+        if (this.tileUse[i]! < this.tileUse[slot]!) slot = i
     }
     this.core.run('view_tile', slot, this.core.give(bytes), bytes.length)
     this.tileKeys[slot] = key
@@ -108,7 +128,15 @@ export class Drawing {
         return put.written
       })
       const ask = (dark: number) =>
-        this.core.call('view_colour', at, sizes[0]!, sizes[1]!, sizes[2]!, flags[i] ?? 0, dark) >>> 0
+        this.core.call(
+          'view_colour',
+          at,
+          sizes[0]!,
+          sizes[1]!,
+          sizes[2]!,
+          flags[i] ?? 0,
+          dark,
+        ) >>> 0
       this.light[i] = ask(0)
       this.dark[i] = ask(1)
     }
@@ -119,12 +147,15 @@ export class Drawing {
   setTheme(dark: boolean): void {
     const at = this.core.call('view_colours') >>> 0
     if (at === 0) return
-    new Uint32Array(this.core.memory.buffer, at, this.functionCount).set(dark ? this.dark : this.light)
+    new Uint32Array(this.core.memory.buffer, at, this.functionCount).set(
+      dark ? this.dark : this.light,
+    )
   }
 
   setStates(states: Uint8Array): void {
     const at = this.core.call('view_states') >>> 0
-    if (at !== 0) new Uint8Array(this.core.memory.buffer, at, this.functionCount).set(states)
+    if (at !== 0)
+      new Uint8Array(this.core.memory.buffer, at, this.functionCount).set(states)
   }
 
   /** CSS colour of a function. */
@@ -133,24 +164,47 @@ export class Drawing {
     return `rgb(${word & 255} ${(word >> 8) & 255} ${(word >> 16) & 255})`
   }
 
-  begin(): number { return this.core.call('view_begin') }
-  end(): number { return this.core.call('view_end') }
-  rows(lane: number): number { return this.core.call('view_rows', lane) }
+  begin(): number {
+    return this.core.call('view_begin')
+  }
+  end(): number {
+    return this.core.call('view_end')
+  }
+  rows(lane: number): number {
+    return this.core.call('view_rows', lane)
+  }
 
   /** Clears a canvas of this size; image() shows what was drawn since. */
   clear(width: number, height: number, dark: boolean): void {
-    if ((this.core.call('view_canvas', width, height, Number(dark)) >>> 0) === 0)
+    if (this.core.call('view_canvas', width, height, Number(dark)) >>> 0 === 0)
       throw new Error('the page has no memory left for the picture')
   }
 
   lane(box: LaneBox): { rects: Rects; isCoarse: boolean } {
     const count = this.core.call(
-      'view_lane', box.lane, Math.floor(box.from), Math.ceil(box.to), box.rowFirst,
-      box.rowCount, box.top, box.marksTop, box.rowHeight, box.marksHeight, box.upper,
-      box.bottom, box.scale)
+      'view_lane',
+      box.lane,
+      Math.floor(box.from),
+      Math.ceil(box.to),
+      box.rowFirst,
+      box.rowCount,
+      box.top,
+      box.marksTop,
+      box.rowHeight,
+      box.marksHeight,
+      box.upper,
+      box.bottom,
+      box.scale,
+    )
     const at = this.core.call('view_rects') >>> 0
-    const block = this.core.memory.buffer.slice(at, at + count * RECT_BYTES) as ArrayBuffer
-    return { rects: new Rects(block, count), isCoarse: this.core.call('view_is_coarse') !== 0 }
+    const block = this.core.memory.buffer.slice(
+      at,
+      at + count * RECT_BYTES,
+    ) as ArrayBuffer
+    return {
+      rects: new Rects(block, count),
+      isCoarse: this.core.call('view_is_coarse') !== 0,
+    }
   }
 
   fill(left: number, top: number, right: number, bottom: number, colour: number): void {
@@ -159,7 +213,11 @@ export class Drawing {
 
   image(width: number, height: number): ImageData {
     const at = this.core.call('view_pixels') >>> 0
-    const bytes = new Uint8ClampedArray(this.core.memory.buffer as ArrayBuffer, at, width * height * 4)
+    const bytes = new Uint8ClampedArray(
+      this.core.memory.buffer as ArrayBuffer,
+      at,
+      width * height * 4,
+    )
     return new ImageData(bytes, width, height)
   }
 
@@ -176,14 +234,23 @@ export class Drawing {
     const found: Series[] = []
     for (let i = 0; i * 5 < words.length; i++)
       found.push({
-        series: i, lane: words[i * 5]!, string: words[i * 5 + 1]!, low: words[i * 5 + 2]!,
+        series: i,
+        lane: words[i * 5]!,
+        string: words[i * 5 + 1]!,
+        low: words[i * 5 + 2]!,
         high: words[i * 5 + 3]!,
       })
     return found
   }
 
   /** Draws a counter and gives its points: x, low, high, last. */
-  counter(series: number, from: number, to: number, top: number, height: number): Float32Array {
+  counter(
+    series: number,
+    from: number,
+    to: number,
+    top: number,
+    height: number,
+  ): Float32Array {
     this.core.run('view_counter', series, Math.floor(from), Math.ceil(to), top, height)
     const { at, size } = this.core.answerView()
     return new Float32Array(this.core.memory.buffer, at, size / 4).slice()
@@ -195,4 +262,3 @@ export class Drawing {
     return new Float64Array(this.core.memory.buffer, at, size / 8).slice()
   }
 }
-

@@ -25,7 +25,9 @@ interface Status {
   index: boolean
 }
 
-async function unpacked(element: Element | null): Promise<Uint8Array<ArrayBuffer> | null> {
+async function unpacked(
+  element: Element | null,
+): Promise<Uint8Array<ArrayBuffer> | null> {
   const text = element?.textContent
   if (!text) return null
   const binary = atob(text.trim())
@@ -42,7 +44,8 @@ export function unpackedById(id: string): Promise<Uint8Array<ArrayBuffer> | null
 function parsed(): Promise<void> {
   if (document.readyState !== 'loading') return Promise.resolve()
   return new Promise((resolve) =>
-    document.addEventListener('DOMContentLoaded', () => resolve(), { once: true }))
+    document.addEventListener('DOMContentLoaded', () => resolve(), { once: true }),
+  )
 }
 
 /** The report's own trace; `source` only once the whole page has come in. */
@@ -60,7 +63,9 @@ export async function openReport(head: ReportHead): Promise<Opened> {
     source: { kind: 'bytes', parts: [] },
     info: info ? (JSON.parse(decoder.decode(info)) as TraceInfo) : null,
     index: await unpackedById('marey-index'),
-    sources: sources ? (JSON.parse(decoder.decode(sources)) as Record<string, string>) : null,
+    sources: sources
+      ? (JSON.parse(decoder.decode(sources)) as Record<string, string>)
+      : null,
     note: head.note ?? '',
     isLive: false,
   }
@@ -101,14 +106,24 @@ export async function openServed(status: Status): Promise<Opened> {
     }
   }
   return {
-    name: status.name, source: { kind: 'url', url, size: status.size }, info, index,
-    sources: null, note: '', isLive: status.live,
+    name: status.name,
+    source: { kind: 'url', url, size: status.size },
+    info,
+    index,
+    sources: null,
+    note: '',
+    isLive: status.live,
   }
 }
 
 export function openFile(file: File): Opened {
   return {
-    name: file.name, source: { kind: 'file', file }, info: null, index: null,
-    sources: null, note: '', isLive: false,
+    name: file.name,
+    source: { kind: 'file', file },
+    info: null,
+    index: null,
+    sources: null,
+    note: '',
+    isLive: false,
   }
 }

@@ -14,11 +14,27 @@ export interface Selection {
 }
 
 export type Total = [
-  fn: number, calls: number, total: number, self: number, min: number, max: number,
-  p50: number, p90: number, p99: number, raised: number, open: number,
-  correctedTotal: number, correctedSelf: number,
+  fn: number,
+  calls: number,
+  total: number,
+  self: number,
+  min: number,
+  max: number,
+  p50: number,
+  p90: number,
+  p99: number,
+  raised: number,
+  open: number,
+  correctedTotal: number,
+  correctedSelf: number,
 ]
-export type Edge = [fn: number, other: number, calls: number, total: number, self: number]
+export type Edge = [
+  fn: number,
+  other: number,
+  calls: number,
+  total: number,
+  self: number,
+]
 
 export interface Totals {
   rows: Total[]
@@ -62,7 +78,13 @@ export interface Call {
 export interface Calls {
   count: number
   histogram: number[]
-  slowest: [begin: number, duration: number, lane: number, depth: number, ending: number][]
+  slowest: [
+    begin: number,
+    duration: number,
+    lane: number,
+    depth: number,
+    ending: number,
+  ][]
 }
 
 export interface EventFound {
@@ -86,15 +108,27 @@ export interface Requests {
   open: { args: [wasm: ArrayBuffer, source: Source]; reply: null }
   info: { args: []; reply: TraceInfo }
   index: { args: []; reply: Uint8Array }
-  tile: { args: [lane: number, from: number, to: number, resolution: number]; reply: Uint8Array }
+  tile: {
+    args: [lane: number, from: number, to: number, resolution: number]
+    reply: Uint8Array
+  }
   strings: { args: [indices: number[]]; reply: string[] }
   totals: { args: [Selection]; reply: Totals }
   tree: { args: [Selection]; reply: Tree }
   stack: { args: [lane: number, time: number]; reply: Frame[] }
-  call: { args: [lane: number, depth: number, time: number, endHint: number]; reply: Call | null }
+  call: {
+    args: [lane: number, depth: number, time: number, endHint: number]
+    reply: Call | null
+  }
   calls: { args: [fn: number, Selection, limit: number]; reply: Calls }
   event: {
-    args: [lane: number, time: number, back: boolean, begins: boolean, functions: Uint8Array | null]
+    args: [
+      lane: number,
+      time: number,
+      back: boolean,
+      begins: boolean,
+      functions: Uint8Array | null,
+    ]
     reply: EventFound | null
   }
   values: { args: [lane: number, blob: number]; reply: Value[] }

@@ -48,7 +48,9 @@ function withSelection(name: string, selection: Selection): void {
 }
 
 type Handlers = {
-  [V in Verb]: (...args: Requests[V]['args']) => Requests[V]['reply'] | Promise<Requests[V]['reply']>
+  [V in Verb]: (
+    ...args: Requests[V]['args']
+  ) => Requests[V]['reply'] | Promise<Requests[V]['reply']>
 }
 
 const handlers: Handlers = {
@@ -94,12 +96,14 @@ const handlers: Handlers = {
   },
   calls(fn, selection, limit) {
     lend(selection.lanes, (at) =>
-      trace().run('trace_calls', fn, selection.from, selection.to, at, limit))
+      trace().run('trace_calls', fn, selection.from, selection.to, at, limit),
+    )
     return trace().json()
   },
   event(lane, time, back, begins, functions) {
     lend(functions, (at) =>
-      trace().run('trace_event', lane, time, Number(back), Number(begins), at))
+      trace().run('trace_event', lane, time, Number(back), Number(begins), at),
+    )
     return trace().json()
   },
   values(lane, blob) {

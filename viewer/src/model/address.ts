@@ -27,8 +27,10 @@ function span(text: string | null): Span | null {
 export function writePlace(place: Place): string {
   const parts: string[] = []
   const put = (key: string, value: string) => parts.push(`${key}=${value}`)
-  if (place.window) put('w', `${Math.round(place.window.from)}_${Math.round(place.window.to)}`)
-  if (place.area) put('a', `${Math.round(place.area.from)}_${Math.round(place.area.to)}`)
+  if (place.window)
+    put('w', `${Math.round(place.window.from)}_${Math.round(place.window.to)}`)
+  if (place.area)
+    put('a', `${Math.round(place.area.from)}_${Math.round(place.area.to)}`)
   if (place.call)
     put('c', `${place.call.lane}_${place.call.depth}_${Math.round(place.call.time)}`)
   if (place.search) put('q', encodeURIComponent(place.search))
@@ -51,7 +53,8 @@ export function readPlace(hash: string): Place {
   const search = parameters.get('q')
   if (search) place.search = search.slice(0, 500)
   const marks = (parameters.get('m') ?? '').split('_').map((part) => number(part))
-  if (marks[0] !== null) place.marks = marks.filter((m): m is number => m !== null).slice(0, 99)
+  if (marks[0] !== null)
+    place.marks = marks.filter((m): m is number => m !== null).slice(0, 99)
   const tab = parameters.get('t')
   if (tab && /^[a-z]{1,12}$/.test(tab)) place.tab = tab
   const playhead = number(parameters.get('p') ?? undefined)

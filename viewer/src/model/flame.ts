@@ -32,7 +32,8 @@ export class FlameTree {
 
   /** The longest first: left-heavy. */
   sort(): void {
-    for (const list of this.children) list.sort((a, b) => this.total[b]! - this.total[a]! || a - b)
+    for (const list of this.children)
+      list.sort((a, b) => this.total[b]! - this.total[a]! || a - b)
   }
 
   depthBelow(root: number): number {
@@ -40,7 +41,8 @@ export class FlameTree {
     const walk: [number, number][] = [[root, 0]]
     for (let next = walk.pop(); next; next = walk.pop()) {
       deepest = Math.max(deepest, next[1])
-      if (next[1] < 400) for (const child of this.childrenOf(next[0])) walk.push([child, next[1] + 1])
+      if (next[1] < 400)
+        for (const child of this.childrenOf(next[0])) walk.push([child, next[1] + 1])
     }
     return deepest
   }
@@ -91,8 +93,13 @@ export interface FlameBox {
   width: number
 }
 
-/** Boxes of the subtree at `root`, below its ancestors; those under `least` left out. */
-export function flameBoxes(tree: FlameTree, root: number, width: number, least: number): FlameBox[] {
+/** Boxes of the subtree at `root`, those narrower than `least` left out. */
+export function flameBoxes(
+  tree: FlameTree,
+  root: number,
+  width: number,
+  least: number,
+): FlameBox[] {
   const boxes: FlameBox[] = []
   const scale = width / Math.max(tree.total[root] ?? 0, 1)
   const walk: FlameBox[] = [{ node: root, row: 0, left: 0, width }]

@@ -42,28 +42,43 @@ const COUNTER_HEIGHT = 44
 const MARKS_HEIGHT = 13
 const LANE_GAP = 8
 
-/** Lanes in the order in which they are shown at first: by process, main thread first. */
-export function laneStates(info: TraceInfo, rows: (lane: number) => number): LaneState[] {
+/** Lanes in the order in which they are shown at first: main threads first. */
+export function laneStates(
+  info: TraceInfo,
+  rows: (lane: number) => number,
+): LaneState[] {
   const order = info.lanes.map((_, index) => index)
   order.sort((a, b) => {
     const x = info.lanes[a]!
     const y = info.lanes[b]!
-    return x.process - y.process || Number(y.is_main) - Number(x.is_main) || x.start_ns - y.start_ns || a - b
+    return (
+      x.process - y.process ||
+      Number(y.is_main) - Number(x.is_main) ||
+      x.start_ns - y.start_ns ||
+      a - b
+    )
   })
   const busy = order.filter((lane) => rows(lane) > 0)
   return busy.map((lane) => {
     const count = Math.max(rows(lane) - 1, 0)
-    const fold: Fold = busy.length > 60 ? 'thin' : count > SOME_ROWS + 8 ? 'some' : 'all'
+    const fold: Fold =
+      busy.length > 60 ? 'thin' : count > SOME_ROWS + 8 ? 'some' : 'all'
     return {
-      lane, name: laneName(info.lanes[lane]!), rows: count, hasMarks: true, fold,
-      isHidden: false, isPinned: false,
+      lane,
+      name: laneName(info.lanes[lane]!),
+      rows: count,
+      hasMarks: true,
+      fold,
+      isHidden: false,
+      isPinned: false,
     }
   })
 }
 
 function laneStrip(state: LaneState, top: number): Strip {
   const rowHeight = state.fold === 'thin' ? THIN_ROW : ROW_HEIGHT
-  const most = state.fold === 'thin' ? THIN_ROWS_MAX : state.fold === 'some' ? SOME_ROWS : Infinity
+  const most =
+    state.fold === 'thin' ? THIN_ROWS_MAX : state.fold === 'some' ? SOME_ROWS : Infinity
   const rowsShown = Math.max(Math.min(state.rows, most), 1)
   const marksHeight = state.fold === 'thin' ? 0 : MARKS_HEIGHT
   const least = state.fold === 'thin' ? 18 : 22
@@ -71,7 +86,11 @@ function laneStrip(state: LaneState, top: number): Strip {
   return { kind: 'lane', top, height, state, rowHeight, rowsShown, marksHeight }
 }
 
-export function layout(info: TraceInfo, states: LaneState[], series: Series[]): Strip[] {
+export function layout(
+  info: TraceInfo,
+  states: LaneState[],
+  series: Series[],
+): Strip[] {
   const strips: Strip[] = []
   let top = 0
   let process = -1
@@ -84,8 +103,14 @@ export function layout(info: TraceInfo, states: LaneState[], series: Series[]): 
     for (const one of series)
       if (one.lane === state.lane)
         add({
-          kind: 'counter', top, height: COUNTER_HEIGHT, series: one, state, rowHeight: 0,
-          rowsShown: 0, marksHeight: 0,
+          kind: 'counter',
+          top,
+          height: COUNTER_HEIGHT,
+          series: one,
+          state,
+          rowHeight: 0,
+          rowsShown: 0,
+          marksHeight: 0,
         })
   }
   for (const state of states) if (state.isPinned && !state.isHidden) addLane(state)
@@ -94,8 +119,13 @@ export function layout(info: TraceInfo, states: LaneState[], series: Series[]): 
     const owner = info.lanes[state.lane]!.process
     if (owner !== process && info.processes.length > 1)
       add({
-        kind: 'process', top, height: PROCESS_HEIGHT, process: owner, rowHeight: 0,
-        rowsShown: 0, marksHeight: 0,
+        kind: 'process',
+        top,
+        height: PROCESS_HEIGHT,
+        process: owner,
+        rowHeight: 0,
+        rowsShown: 0,
+        marksHeight: 0,
       })
     process = owner
     addLane(state)
@@ -121,8 +151,10 @@ export function processTitle(info: TraceInfo, index: number): string {
   const process = info.processes[index]
   if (!process) return 'process ?'
   const status =
-    process.exit_status !== undefined ? `, exit ${process.exit_status}`
-    : process.ended ? ''
-    : ', end not seen'
+    process.exit_status !== undefined
+      ? `, exit ${process.exit_status}`
+      : process.ended
+        ? ''
+        : ', end not seen'
   return `${processName(process)}  ·  pid ${process.pid}${status}`
 }

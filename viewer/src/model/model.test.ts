@@ -9,32 +9,75 @@ import type { TraceInfo } from './trace'
 import { approached, bounded, framed, tileLevel, tilesOf, zoomed } from './window'
 
 const info: TraceInfo = {
-  host: '', start_realtime_ns: 0, duration_ns: 1000, size_bytes: 0, events: 0, lost: 0,
-  damaged: 0, skipped_bytes: 0, cost_python_ps: 0, cost_c_ps: 0,
+  host: '',
+  start_realtime_ns: 0,
+  duration_ns: 1000,
+  size_bytes: 0,
+  events: 0,
+  lost: 0,
+  damaged: 0,
+  skipped_bytes: 0,
+  cost_python_ps: 0,
+  cost_c_ps: 0,
   processes: [1, 2].map((serial) => ({
-    serial, parent: -1, pid: serial, start_ns: 0, end_ns: 9, ended: true, program: 'p',
-    executable: '', version: '', directory: '', arguments: [],
+    serial,
+    parent: -1,
+    pid: serial,
+    start_ns: 0,
+    end_ns: 9,
+    ended: true,
+    program: 'p',
+    executable: '',
+    version: '',
+    directory: '',
+    arguments: [],
   })),
   lanes: [0, 0, 1].map((process, i) => ({
-    serial: i + 1, process, kind: 1, is_main: i !== 0, native_id: i, start_ns: i, end_ns: 9,
-    name: '', events: 1, lost: 0,
+    serial: i + 1,
+    process,
+    kind: 1,
+    is_main: i !== 0,
+    native_id: i,
+    start_ns: i,
+    end_ns: 9,
+    name: '',
+    events: 1,
+    lost: 0,
   })),
   functions: {
-    name: ['Session.get', 'main', 'len'], module: ['app.db', 'app', 'builtins'],
-    file: ['/x/app/db.py', '/x/app/__init__.py', ''], line: [3, 1, 0], flags: [0, 0, 1],
+    name: ['Session.get', 'main', 'len'],
+    module: ['app.db', 'app', 'builtins'],
+    file: ['/x/app/db.py', '/x/app/__init__.py', ''],
+    line: [3, 1, 0],
+    flags: [0, 0, 1],
   },
 }
 
 test('an address comes back as it was', () => {
   const place: Place = {
-    window: { from: 5, to: 900 }, area: { from: 10, to: 20 }, marks: [1, 2, 3],
-    call: { lane: 2, depth: 7, time: 123456789 }, search: 'a b&c=ü/#', tab: 'flame', playhead: 77,
+    window: { from: 5, to: 900 },
+    area: { from: 10, to: 20 },
+    marks: [1, 2, 3],
+    call: { lane: 2, depth: 7, time: 123456789 },
+    search: 'a b&c=ü/#',
+    tab: 'flame',
+    playhead: 77,
   }
   assert.deepEqual(readPlace('#' + writePlace(place)), place)
 })
 
 test('a strange address is an empty one', () => {
-  for (const hash of ['', '#', '#w=5', '#w=9_1', '#c=1_2', '#c=-1_0_0', '#m=x', '#t=<b>', '#w=1e9_2e9'])
+  for (const hash of [
+    '',
+    '#',
+    '#w=5',
+    '#w=9_1',
+    '#c=1_2',
+    '#c=-1_0_0',
+    '#m=x',
+    '#t=<b>',
+    '#w=1e9_2e9',
+  ])
     assert.deepEqual(readPlace(hash), {})
 })
 
@@ -76,7 +119,10 @@ test('tiles cover the window and are finer than a pixel', () => {
 
 test('lanes stand by process, the main thread first, and none overlap', () => {
   const states = laneStates(info, () => 9)
-  assert.deepEqual(states.map((state) => state.lane), [1, 0, 2])
+  assert.deepEqual(
+    states.map((state) => state.lane),
+    [1, 0, 2],
+  )
   const strips = layout(info, states, [])
   let top = 0
   for (const strip of strips) {
@@ -89,21 +135,36 @@ test('lanes stand by process, the main thread first, and none overlap', () => {
 })
 
 test('flame graphs hold all time, upright and inverted', () => {
-  const tree = { parent: [0, 1, 1, 3], function: [1, 0, 2, 0], calls: [1, 2, 3, 4], total: [100, 30, 50, 20], self: [20, 30, 30, 20] }
+  const tree = {
+    parent: [0, 1, 1, 3],
+    function: [1, 0, 2, 0],
+    calls: [1, 2, 3, 4],
+    total: [100, 30, 50, 20],
+    self: [20, 30, 30, 20],
+  }
   const up = upright(tree)
   assert.equal(up.total[0], 100)
   const down = inverted(tree)
   assert.equal(down.total[0], 100)
   const leaves = down.childrenOf(0).map((node) => [down.fn[node], down.total[node]])
-  assert.deepEqual(leaves, [[0, 50], [2, 30], [1, 20]])
+  assert.deepEqual(leaves, [
+    [0, 50],
+    [2, 30],
+    [1, 20],
+  ])
   const boxes = flameBoxes(up, 0, 200, 1)
   assert.equal(boxes.length, 5)
   for (const box of boxes) assert.ok(box.left >= 0 && box.left + box.width <= 200.001)
 })
 
 test('source keeps every character, and a function ends where its block does', () => {
-  const source = 'import os\n\ndef f(a,\n      b):\n    """text\n    more"""\n    return a # x\n\nclass B: pass\n'
+  const source =
+    'import os\n\ndef f(a,\n      b):\n    """text\n    more"""\n' +
+    '    return a # x\n\nclass B: pass\n'
   const lines = tokenLines(source)
-  assert.equal(lines.map((line) => line.map((token) => token.text).join('')).join('\n'), source)
+  assert.equal(
+    lines.map((line) => line.map((token) => token.text).join('')).join('\n'),
+    source,
+  )
   assert.deepEqual(functionExtent(source.split('\n'), 3), [3, 7])
 })

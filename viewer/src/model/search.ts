@@ -39,7 +39,10 @@ export function findFunctions(info: TraceInfo, query: string): Uint8Array {
   for (let i = 0; i < name.length; i++) {
     const full = functionFull(info, i)
     const isFound = test(full) || test(full.replace(':', '.')) || test(name[i] ?? '')
-    if (isFound || ((query.includes('/') || query.endsWith('.py')) && test(file[i] ?? '')))
+    if (
+      isFound ||
+      ((query.includes('/') || query.endsWith('.py')) && test(file[i] ?? ''))
+    )
       found[i] = 1
   }
   return found

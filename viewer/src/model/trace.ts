@@ -78,7 +78,8 @@ export function functionFull(info: TraceInfo, index: number): string {
 export function functionPlace(info: TraceInfo, index: number): string {
   const file = info.functions.file[index]
   const line = info.functions.line[index]
-  if (!file) return (info.functions.flags[index] ?? 0) & FUNCTION_C ? 'written in C' : ''
+  if (!file)
+    return (info.functions.flags[index] ?? 0) & FUNCTION_C ? 'written in C' : ''
   return line ? `${file}:${line}` : file
 }
 

@@ -44,7 +44,8 @@ export function approached(span: Span, target: Span, share: number): Span {
   const near = (target.to - target.from) * 0.001
   const from = span.from + (target.from - span.from) * share
   const to = span.to + (target.to - span.to) * share
-  if (Math.abs(from - target.from) < near && Math.abs(to - target.to) < near) return target
+  if (Math.abs(from - target.from) < near && Math.abs(to - target.to) < near)
+    return target
   return { from, to }
 }
 

@@ -3,7 +3,6 @@ import { formatCount, formatDuration, formatMany } from '../base/units'
 import { Dropped } from '../data/client'
 import { readPlace, writePlace, type Place } from '../model/address'
 import { inverted, upright } from '../model/flame'
-import { laneName } from '../model/trace'
 import { framed, panned, zoomed } from '../model/window'
 import { readColours, type Colours } from '../view/colours'
 import { Flame } from '../view/flame'
@@ -18,6 +17,14 @@ import { Functions } from './functions'
 import { Gutter } from './gutter'
 import { Pointer } from './pointer'
 import type { Chosen, Session } from './session'
+import {
+  copyText,
+  keepTheme,
+  keptTheme,
+  laneTitle,
+  reportCommand,
+  savePicture,
+} from './share'
 import { SourceView } from './source'
 
 const TABS = ['call', 'functions', 'flame', 'film'] as const
@@ -40,7 +47,12 @@ export class App {
     this.applyTheme()
     this.colours = readColours(session.dark)
     const ruler = byId<HTMLCanvasElement>('ruler')
-    this.timeline = new Timeline(byId('lanes'), byId('overlay'), session, () => this.colours)
+    this.timeline = new Timeline(
+      byId('lanes'),
+      byId('overlay'),
+      session,
+      () => this.colours,
+    )
     const minimap = new Minimap(byId('minimap'), session)
     this.gutter = new Gutter(byId('gutter'), session)
     this.timeline.onFrame = (colours) => {
@@ -51,12 +63,30 @@ export class App {
     const goTo = (chosen: Chosen) => this.goTo(chosen)
     const callSource = new SourceView(byId('call-source'), session)
     new Details(byId('call-facts'), byId('call-aside'), session, callSource, goTo)
-    new Functions(byId('functions-table'), byId('functions-aside'), session, new SourceView(byId('functions-source'), session), goTo)
-    this.film = new Film(byId('film-main'), session, new SourceView(byId('film-source'), session), goTo)
-    this.flame = new Flame(byId('flame'), session, () => this.colours, (tree, isInverted) => (isInverted ? inverted(tree) : upright(tree)))
+    new Functions(
+      byId('functions-table'),
+      byId('functions-aside'),
+      session,
+      new SourceView(byId('functions-source'), session),
+      goTo,
+    )
+    this.film = new Film(
+      byId('film-main'),
+      session,
+      new SourceView(byId('film-source'), session),
+      goTo,
+    )
+    this.flame = new Flame(
+      byId('flame'),
+      session,
+      () => this.colours,
+      (tree, isInverted) => (isInverted ? inverted(tree) : upright(tree)),
+    )
     this.flame.onChoose = (fn) => session.chooseFunction(fn)
     this.flame.onHover = (text) => (byId('flame-note').textContent = text)
-    this.pointer = new Pointer(session, this.timeline, ruler, (hit) => this.chooseHit(hit))
+    this.pointer = new Pointer(session, this.timeline, ruler, (hit) =>
+      this.chooseHit(hit),
+    )
     this.commands = new Commands(this.commandList())
     this.wireSearch()
     this.wireTabs()
@@ -65,28 +95,26 @@ export class App {
     document.addEventListener('keydown', (event) => {
       if (event.key === 'Tab') document.body.classList.add('keyboard')
     })
-    document.addEventListener('pointerdown', () => document.body.classList.remove('keyboard'))
-    session.on(['window', 'chosen', 'area', 'search', 'marks', 'tab', 'playhead'], () => this.scheduleAddress())
+    document.addEventListener('pointerdown', () =>
+      document.body.classList.remove('keyboard'),
+    )
+    session.on(['window', 'chosen', 'area', 'search', 'marks', 'tab', 'playhead'], () =>
+      this.scheduleAddress(),
+    )
     session.on(['area', 'tab', 'data', 'search', 'theme'], () => void this.showFlame())
     this.showSummary()
     this.goToPlace(readPlace(location.hash))
-    window.addEventListener('hashchange', () => this.goToPlace(readPlace(location.hash)))
+    window.addEventListener('hashchange', () =>
+      this.goToPlace(readPlace(location.hash)),
+    )
     this.timeline.request()
   }
 
   // ---- theme ----
 
   private wantsDark(): boolean {
-    const kept = document.documentElement.dataset['theme'] ?? this.kept()
+    const kept = document.documentElement.dataset['theme'] ?? keptTheme()
     return kept ? kept === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches
-  }
-
-  private kept(): string | null {
-    try {
-      return localStorage.getItem('marey-theme')
-    } catch {
-      return null // a page from a file may not keep anything
-    }
   }
 
   private applyTheme(): void {
@@ -99,11 +127,7 @@ export class App {
   private switchTheme(): void {
     this.session.dark = !this.session.dark
     this.applyTheme()
-    try {
-      localStorage.setItem('marey-theme', this.session.dark ? 'dark' : 'light')
-    } catch {
-      // as above
-    }
+    keepTheme(this.session.dark)
     this.session.tell('theme')
   }
 
@@ -119,7 +143,14 @@ export class App {
   }
 
   private chooseHit(hit: Hit): void {
-    this.session.choose({ lane: hit.lane, depth: hit.depth, time: Math.floor(hit.time), begin: hit.begin, end: hit.end, fn: hit.fn })
+    this.session.choose({
+      lane: hit.lane,
+      depth: hit.depth,
+      time: Math.floor(hit.time),
+      begin: hit.begin,
+      end: hit.end,
+      fn: hit.fn,
+    })
   }
 
   private goToPlace(place: Place): void {
@@ -131,12 +162,18 @@ export class App {
     }
     if (place.marks) session.marks = place.marks
     if (place.area) session.area = { ...place.area, lanes: null }
-    if (place.tab && (TABS as readonly string[]).includes(place.tab)) session.setTab(place.tab)
+    if (place.tab && (TABS as readonly string[]).includes(place.tab))
+      session.setTab(place.tab)
     if (place.playhead !== undefined) session.playhead = place.playhead
     if (place.call && place.call.lane < session.info.lanes.length) {
       const { lane, depth, time } = place.call
       const chosen = session.chosen
-      if (!chosen || chosen.lane !== lane || chosen.depth !== depth || Math.round(chosen.time) !== time) {
+      if (
+        !chosen ||
+        chosen.lane !== lane ||
+        chosen.depth !== depth ||
+        Math.round(chosen.time) !== time
+      ) {
         this.timeline.reveal(lane, depth)
         session.chosen = { lane, depth, time, begin: time, end: time, fn: 0 }
         session.tell('chosen')
@@ -162,7 +199,8 @@ export class App {
     if (session.tab !== 'call') place.tab = session.tab
     if (session.playhead !== null) place.playhead = session.playhead
     const { chosen } = session
-    if (chosen) place.call = { lane: chosen.lane, depth: chosen.depth, time: chosen.time }
+    if (chosen)
+      place.call = { lane: chosen.lane, depth: chosen.depth, time: chosen.time }
     return place
   }
 
@@ -188,7 +226,11 @@ export class App {
     const { session } = this
     session.search(query)
     const isOn = query.trim() !== ''
-    this.searchNote.textContent = !isOn ? '' : session.foundCount === 1 ? '1 function' : `${formatCount(session.foundCount)} functions`
+    this.searchNote.textContent = !isOn
+      ? ''
+      : session.foundCount === 1
+        ? '1 function'
+        : `${formatCount(session.foundCount)} functions`
     document.body.classList.toggle('searching', isOn)
   }
 
@@ -196,15 +238,31 @@ export class App {
     const { session } = this
     if (session.foundCount === 0) return
     const chosen = session.chosen
-    const from = chosen && session.found[chosen.fn] ? chosen.begin : back ? session.span.to : session.span.from
+    const from =
+      chosen && session.found[chosen.fn]
+        ? chosen.begin
+        : back
+          ? session.span.to
+          : session.span.from
     try {
-      const found = await session.client.ask('event', [0xffffffff, Math.floor(from), back, true, session.found], { key: 'event' })
+      const found = await session.client.ask(
+        'event',
+        [0xffffffff, Math.floor(from), back, true, session.found],
+        { key: 'event' },
+      )
       if (!found) {
         this.searchNote.textContent = back ? 'none before' : 'none after'
         return
       }
       this.showMoment(found.time_ns)
-      this.goTo({ lane: found.lane, depth: found.depth, time: found.time_ns, begin: found.time_ns, end: found.time_ns, fn: found.function })
+      this.goTo({
+        lane: found.lane,
+        depth: found.depth,
+        time: found.time_ns,
+        begin: found.time_ns,
+        end: found.time_ns,
+        fn: found.function,
+      })
     } catch (error) {
       if (!(error instanceof Dropped)) this.searchNote.textContent = String(error)
     }
@@ -261,10 +319,18 @@ export class App {
     const from = area ? Math.max(Math.floor(area.from), 0) : -1
     const to = area ? Math.max(Math.ceil(area.to), 0) : -1
     try {
-      const tree = await session.client.ask('tree', [{ from, to, lanes: session.laneTable(area?.lanes ?? null) }], {
-        key: 'tree', progress: (share) => (note.textContent = `Reading… ${Math.round(share * 100)} %`),
-      })
-      note.textContent = area ? `Selected ${formatDuration(area.to - area.from)}` : 'Whole recording'
+      const tree = await session.client.ask(
+        'tree',
+        [{ from, to, lanes: session.laneTable(area?.lanes ?? null) }],
+        {
+          key: 'tree',
+          progress: (share) =>
+            (note.textContent = `Reading… ${Math.round(share * 100)} %`),
+        },
+      )
+      note.textContent = area
+        ? `Selected ${formatDuration(area.to - area.from)}`
+        : 'Whole recording'
       this.flame.show(tree, isInverted)
     } catch (error) {
       if (!(error instanceof Dropped)) note.textContent = String(error)
@@ -278,11 +344,17 @@ export class App {
     byId('help').addEventListener('click', () => this.commands.openHelp())
     byId('palette').addEventListener('click', () => this.commands.openPalette())
     byId('flame-inverted').addEventListener('change', () => void this.showFlame())
-    this.session.client.onBusy((isBusy) => document.body.classList.toggle('busy', isBusy))
-    byId('gutter').addEventListener('wheel', (event) => {
-      event.preventDefault()
-      this.pointer.scroll(event.deltaY)
-    }, { passive: false })
+    this.session.client.onBusy((isBusy) =>
+      document.body.classList.toggle('busy', isBusy),
+    )
+    byId('gutter').addEventListener(
+      'wheel',
+      (event) => {
+        event.preventDefault()
+        this.pointer.scroll(event.deltaY)
+      },
+      { passive: false },
+    )
   }
 
   private wireSplitter(): void {
@@ -292,9 +364,12 @@ export class App {
       const most = window.innerHeight - 220
       panel.style.height = `${Math.min(Math.max(height, 60), Math.max(most, 60))}px`
     }
-    splitter.addEventListener('pointerdown', (event) => splitter.setPointerCapture(event.pointerId))
+    splitter.addEventListener('pointerdown', (event) =>
+      splitter.setPointerCapture(event.pointerId),
+    )
     splitter.addEventListener('pointermove', (event) => {
-      if (splitter.hasPointerCapture(event.pointerId)) set(window.innerHeight - event.clientY)
+      if (splitter.hasPointerCapture(event.pointerId))
+        set(window.innerHeight - event.clientY)
     })
     splitter.addEventListener('keydown', (event) => {
       const by = event.key === 'ArrowUp' ? 24 : event.key === 'ArrowDown' ? -24 : 0
@@ -310,12 +385,17 @@ export class App {
     document.title = `${opened.name} — Marey`
     byId('trace-name').textContent = opened.name
     byId('trace-facts').textContent =
-      `${formatDuration(info.duration_ns)} · ${formatMany(info.events)} events · ${formatMany(info.functions.name.length)} functions` +
+      `${formatDuration(info.duration_ns)} · ${formatMany(info.events)} events · ` +
+      `${formatMany(info.functions.name.length)} functions` +
       (info.lost ? ` · ${formatMany(info.lost)} events lost` : '') +
       (opened.isLive ? ' · recording' : '')
     byId('trace-facts').classList.toggle('loss', info.lost > 0)
     byId('note').textContent = opened.note
-    byId('overlay').setAttribute('aria-label', `Time line of ${info.lanes.length} lanes over ${formatDuration(info.duration_ns)}. The tables below hold the same as text.`)
+    byId('overlay').setAttribute(
+      'aria-label',
+      `Time line of ${info.lanes.length} lanes over ` +
+        `${formatDuration(info.duration_ns)}. The tables below hold the same as text.`,
+    )
   }
 
   private zoom(factor: number): void {
@@ -324,7 +404,11 @@ export class App {
     const hover = this.timeline.hover
     const chosen = session.chosen
     const inSight = (time: number) => time > span.from && time < span.to
-    const middle = hover ? hover.time : chosen && inSight(chosen.time) ? chosen.time : (span.from + span.to) / 2
+    const middle = hover
+      ? hover.time
+      : chosen && inSight(chosen.time)
+        ? chosen.time
+        : (span.from + span.to) / 2
     session.show(zoomed(span, factor, middle), true)
   }
 
@@ -336,8 +420,12 @@ export class App {
   private mark(): void {
     const { session } = this
     const { chosen } = session
-    const time = session.playhead ?? (chosen ? chosen.begin : (session.span.from + session.span.to) / 2)
-    const near = session.marks.findIndex((one) => Math.abs(one - time) < (session.span.to - session.span.from) / 400)
+    const time =
+      session.playhead ??
+      (chosen ? chosen.begin : (session.span.from + session.span.to) / 2)
+    const near = session.marks.findIndex(
+      (one) => Math.abs(one - time) < (session.span.to - session.span.from) / 400,
+    )
     if (near >= 0) session.marks.splice(near, 1)
     else session.marks.push(Math.round(time))
     session.marks.sort((a, b) => a - b)
@@ -347,9 +435,13 @@ export class App {
   private toMark(by: number): void {
     const { session } = this
     const middle = (session.span.from + session.span.to) / 2
-    const list = by > 0 ? session.marks.filter((m) => m > middle + 1) : session.marks.filter((m) => m < middle - 1).reverse()
+    const list =
+      by > 0
+        ? session.marks.filter((m) => m > middle + 1)
+        : session.marks.filter((m) => m < middle - 1).reverse()
     const half = (session.span.to - session.span.from) / 2
-    if (list[0] !== undefined) session.show({ from: list[0] - half, to: list[0] + half }, true)
+    if (list[0] !== undefined)
+      session.show({ from: list[0] - half, to: list[0] + half }, true)
   }
 
   private focusChosen(): void {
@@ -374,43 +466,35 @@ export class App {
     if (!chosen || session.tab === 'film') return this.film.step(back, false)
     const functions = new Uint8Array(session.info.functions.name.length)
     functions[chosen.fn] = 1
-    const found = await session.client.ask('event', [chosen.lane, Math.floor(chosen.begin), back, true, functions], { key: 'event' }).catch(() => null)
+    const found = await session.client
+      .ask('event', [chosen.lane, Math.floor(chosen.begin), back, true, functions], {
+        key: 'event',
+      })
+      .catch(() => null)
     if (!found) {
       announce('no other call of this function')
       return
     }
     this.showMoment(found.time_ns)
-    this.goTo({ lane: found.lane, depth: found.depth, time: found.time_ns, begin: found.time_ns, end: found.time_ns, fn: found.function })
-  }
-
-  private async copy(text: string, what: string): Promise<void> {
-    await navigator.clipboard.writeText(text).then(() => announce(`${what} copied`), () => announce('copying is not allowed here'))
-  }
-
-  private async copyPicture(): Promise<void> {
-    const { canvas, overlay } = this.timeline
-    const picture = document.createElement('canvas')
-    picture.width = canvas.width
-    picture.height = canvas.height
-    const context = picture.getContext('2d')
-    context?.drawImage(canvas, 0, 0)
-    context?.drawImage(overlay, 0, 0)
-    picture.toBlob((blob) => {
-      if (!blob) return
-      const link = document.createElement('a')
-      link.href = URL.createObjectURL(blob)
-      link.download = `${this.session.opened.name}.png`
-      link.click()
-      URL.revokeObjectURL(link.href)
+    this.goTo({
+      lane: found.lane,
+      depth: found.depth,
+      time: found.time_ns,
+      begin: found.time_ns,
+      end: found.time_ns,
+      fn: found.function,
     })
   }
 
   private openLanes(): void {
     const { session } = this
-    this.commands.openPalette(session.states.slice(0, 20000).map((state) => ({
-      name: `${laneName(session.info.lanes[state.lane]!)}${session.info.processes.length > 1 ? `  (pid ${session.info.processes[session.info.lanes[state.lane]!.process]?.pid ?? '?'})` : ''}`,
-      keys: [], group: '', run: () => this.timeline.reveal(state.lane, 0),
-    })), 'Lanes')
+    const lanes = session.states.slice(0, 20000).map((state) => ({
+      name: laneTitle(session, state.lane),
+      keys: [],
+      group: '',
+      run: () => this.timeline.reveal(state.lane, 0),
+    }))
+    this.commands.openPalette(lanes, 'Lanes')
   }
 
   private foldAll(fold: 'all' | 'thin'): void {
@@ -423,8 +507,13 @@ export class App {
 
   private commandList(): Command[] {
     const { session } = this
-    const seconds = (ns: number) => `${Math.round(ns)}ns`
-    const make = (group: string, name: string, keys: string[], run: () => void, isHeld = false): Command => ({ group, name, keys, run, isHeld })
+    const make = (
+      group: string,
+      name: string,
+      keys: string[],
+      run: () => void,
+      isHeld = false,
+    ): Command => ({ group, name, keys, run, isHeld })
     return [
       make('Move', 'Zoom in', ['KeyW', 'Equal'], () => this.zoom(0.6), true),
       make('Move', 'Zoom out', ['KeyS', 'Minus'], () => this.zoom(1 / 0.6), true),
@@ -432,14 +521,44 @@ export class App {
       make('Move', 'Move right', ['KeyD', 'ArrowRight'], () => this.pan(0.15), true),
       make('Move', 'Scroll up', ['PageUp'], () => this.pointer.scroll(-300), true),
       make('Move', 'Scroll down', ['PageDown'], () => this.pointer.scroll(300), true),
-      make('Move', 'Whole recording', ['Digit0'], () => session.show(session.whole, true)),
+      make('Move', 'Whole recording', ['Digit0'], () =>
+        session.show(session.whole, true),
+      ),
       make('Move', 'Zoom to the chosen call', ['KeyF'], () => this.focusChosen()),
-      make('Move', 'Zoom to the selected area', ['KeyZ'], () => session.area && session.show(session.area, true)),
+      make(
+        'Move',
+        'Zoom to the selected area',
+        ['KeyZ'],
+        () => session.area && session.show(session.area, true),
+      ),
       make('Calls', 'To the caller', ['ArrowUp'], () => this.moveDepth(-1), true),
       make('Calls', 'To the call inside', ['ArrowDown'], () => this.moveDepth(1), true),
-      make('Calls', 'Next call of this function', ['Period'], () => void this.sibling(false), true),
-      make('Calls', 'Previous call of this function', ['Comma'], () => void this.sibling(true), true),
-      make('Calls', 'Select the time of the chosen call', ['KeyR'], () => session.chosen && session.chooseArea({ from: session.chosen.begin, to: session.chosen.end, lanes: [session.chosen.lane] })),
+      make(
+        'Calls',
+        'Next call of this function',
+        ['Period'],
+        () => void this.sibling(false),
+        true,
+      ),
+      make(
+        'Calls',
+        'Previous call of this function',
+        ['Comma'],
+        () => void this.sibling(true),
+        true,
+      ),
+      make(
+        'Calls',
+        'Select the time of the chosen call',
+        ['KeyR'],
+        () =>
+          session.chosen &&
+          session.chooseArea({
+            from: session.chosen.begin,
+            to: session.chosen.end,
+            lanes: [session.chosen.lane],
+          }),
+      ),
       make('Calls', 'Clear the choice and the area', ['Escape'], () => {
         session.choose(null)
         session.chooseArea(null)
@@ -448,8 +567,20 @@ export class App {
       make('Marks', 'Next mark', ['BracketRight'], () => this.toMark(1)),
       make('Marks', 'Previous mark', ['BracketLeft'], () => this.toMark(-1)),
       make('Film', 'Play or pause', ['Space'], () => this.film.toggle()),
-      make('Film', 'Next event', ['Shift+ArrowRight'], () => void this.film.step(false, false), true),
-      make('Film', 'Previous event', ['Shift+ArrowLeft'], () => void this.film.step(true, false), true),
+      make(
+        'Film',
+        'Next event',
+        ['Shift+ArrowRight'],
+        () => void this.film.step(false, false),
+        true,
+      ),
+      make(
+        'Film',
+        'Previous event',
+        ['Shift+ArrowLeft'],
+        () => void this.film.step(true, false),
+        true,
+      ),
       make('Film', 'Remove the playhead', [], () => session.setPlayhead(null)),
       make('Find', 'Search', ['Slash', 'Ctrl+KeyF'], () => {
         this.searchBox.focus()
@@ -465,17 +596,20 @@ export class App {
       make('Show', 'Fold all lanes', [], () => this.foldAll('thin')),
       make('Show', 'Unfold and show all lanes', [], () => this.foldAll('all')),
       make('Show', 'Light or dark', ['KeyT'], () => this.switchTheme()),
-      make('Page', 'Commands', ['Shift+Period', 'Ctrl+Shift+KeyP'], () => this.commands.openPalette()),
+      make('Page', 'Commands', ['Shift+Period', 'Ctrl+Shift+KeyP'], () =>
+        this.commands.openPalette(),
+      ),
       make('Page', 'Keys', ['Shift+Slash'], () => this.commands.openHelp()),
       make('Copy', 'Copy the address of this view', [], () => {
         history.replaceState(null, '', '#' + writePlace(this.place()))
-        void this.copy(location.href, 'address')
+        void copyText(location.href, 'address')
       }),
       make('Copy', 'Copy a command line that reports this window', [], () => {
-        const { from, to } = session.area ?? session.span
-        void this.copy(`marey report ${session.opened.name} --from ${seconds(Math.max(from, 0))} --to ${seconds(to)}`, 'command')
+        void copyText(reportCommand(session), 'command')
       }),
-      make('Copy', 'Save the time line as a picture', [], () => void this.copyPicture()),
+      make('Copy', 'Save the time line as a picture', [], () =>
+        savePicture(this.timeline, `${session.opened.name}.png`),
+      ),
     ]
   }
 }

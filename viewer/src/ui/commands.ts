@@ -10,14 +10,35 @@ export interface Command {
 }
 
 const NAMES: Record<string, string> = {
-  ArrowLeft: '←', ArrowRight: '→', ArrowUp: '↑', ArrowDown: '↓', Slash: '/', Period: '.',
-  Equal: '+', Minus: '−', Comma: ',', BracketLeft: '[', BracketRight: ']', Space: 'Space', Escape: 'Esc',
-  'Shift+Slash': '?', 'Shift+Period': '>', PageUp: 'Page ↑', PageDown: 'Page ↓', Enter: 'Enter',
+  ArrowLeft: '←',
+  ArrowRight: '→',
+  ArrowUp: '↑',
+  ArrowDown: '↓',
+  Slash: '/',
+  Period: '.',
+  Equal: '+',
+  Minus: '−',
+  Comma: ',',
+  BracketLeft: '[',
+  BracketRight: ']',
+  Space: 'Space',
+  Escape: 'Esc',
+  'Shift+Slash': '?',
+  'Shift+Period': '>',
+  PageUp: 'Page ↑',
+  PageDown: 'Page ↓',
+  Enter: 'Enter',
 }
 
 export function keyName(key: string): string {
   const plain = key.replace(/Key|Digit/, '')
-  return NAMES[key] ?? plain.split('+').map((part) => NAMES[part] ?? part).join(' + ')
+  return (
+    NAMES[key] ??
+    plain
+      .split('+')
+      .map((part) => NAMES[part] ?? part)
+      .join(' + ')
+  )
 }
 
 export function keyOf(event: KeyboardEvent): string {
@@ -28,48 +49,82 @@ export function keyOf(event: KeyboardEvent): string {
 }
 
 const SIGNS: Record<string, string> = {
-  '/': 'Slash', '?': 'Shift+Slash', '>': 'Shift+Period', '.': 'Period', ',': 'Comma',
-  '[': 'BracketLeft', ']': 'BracketRight',
+  '/': 'Slash',
+  '?': 'Shift+Slash',
+  '>': 'Shift+Period',
+  '.': 'Period',
+  ',': 'Comma',
+  '[': 'BracketLeft',
+  ']': 'BracketRight',
 }
 
 export class Commands {
   private readonly byKey = new Map<string, Command>()
 
   constructor(private readonly list: Command[]) {
-    for (const command of list) for (const key of command.keys) this.byKey.set(key, command)
+    for (const command of list)
+      for (const key of command.keys) this.byKey.set(key, command)
     document.addEventListener('keydown', (event) => this.press(event))
   }
 
   private press(event: KeyboardEvent): void {
     const target = event.target as HTMLElement | null
-    const isTyping = target?.matches('input:not([type=checkbox]), select, textarea') ?? false
+    const isTyping =
+      target?.matches('input:not([type=checkbox]), select, textarea') ?? false
     const key = keyOf(event)
     if (isTyping && !key.startsWith('Ctrl+')) return
     if (document.querySelector('dialog[open]') || event.altKey) return
-    const onControl = target?.matches('button, a, summary') && ['Space', 'Enter'].includes(event.code)
+    const onControl =
+      target?.matches('button, a, summary') && ['Space', 'Enter'].includes(event.code)
     const command = this.byKey.get(key)
     if (!command || onControl) return
     const inScroll = target?.closest('.table-scroll, .source, .panel-part')
-    if (inScroll && /^(Arrow|Page)/.test(event.code)) return // those scroll what has focus
+    // Those scroll what has the focus.
+    if (inScroll && /^(Arrow|Page)/.test(event.code)) return
     event.preventDefault()
     if (!event.repeat || command.isHeld) command.run()
   }
 
-  /** The palette: type a part of a command's name. `extra` may add more, such as lanes. */
+  /** The palette: type a part of a name. `extra` stands instead, such as lanes. */
   openPalette(extra: Command[] = [], title = 'Commands'): void {
     const all = [...(extra.length ? extra : this.list)]
-    const input = make('input', { type: 'text', placeholder: `${title}: type a part of the name`, 'aria-label': title, autocomplete: 'off' })
+    const input = make('input', {
+      type: 'text',
+      placeholder: `${title}: type a part of the name`,
+      'aria-label': title,
+      autocomplete: 'off',
+    })
     const results = make('ul', { class: 'palette-list', role: 'listbox' })
-    const dialog = make('dialog', { class: 'palette', 'aria-label': title }, input, results)
+    const dialog = make(
+      'dialog',
+      { class: 'palette', 'aria-label': title },
+      input,
+      results,
+    )
     let at = 0
     let shown = all
     const render = () => {
       const words = input.value.toLowerCase().split(/\s+/)
-      shown = all.filter((one) => words.every((word) => one.name.toLowerCase().includes(word))).slice(0, 60)
+      shown = all
+        .filter((one) => words.every((word) => one.name.toLowerCase().includes(word)))
+        .slice(0, 60)
       at = Math.min(at, Math.max(shown.length - 1, 0))
-      replace(results, ...shown.map((one, i) =>
-        make('li', { role: 'option', 'aria-selected': String(i === at), class: i === at ? 'at' : '', onclick: () => choose(one) },
-          make('span', {}, one.name), ...one.keys.slice(0, 1).map((key) => make('kbd', {}, keyName(key))))))
+      replace(
+        results,
+        ...shown.map((one, i) =>
+          make(
+            'li',
+            {
+              role: 'option',
+              'aria-selected': String(i === at),
+              class: i === at ? 'at' : '',
+              onclick: () => choose(one),
+            },
+            make('span', {}, one.name),
+            ...one.keys.slice(0, 1).map((key) => make('kbd', {}, keyName(key))),
+          ),
+        ),
+      )
       results.children[at]?.scrollIntoView({ block: 'nearest' })
     }
     const choose = (command: Command | undefined) => {
@@ -100,18 +155,63 @@ export class Commands {
       groups.set(command.group, [...(groups.get(command.group) ?? []), command])
     }
     const sections = [...groups].map(([name, commands]) =>
-      make('section', {}, make('h3', {}, name), make('dl', { class: 'keys' }, ...commands.flatMap((one) => [
-        make('dt', {}, ...one.keys.slice(0, 2).map((key) => make('kbd', {}, keyName(key)))),
-        make('dd', {}, one.name)]))))
-    const mouse = make('section', {}, make('h3', {}, 'Mouse'), make('dl', { class: 'keys' }, ...([
-      ['Ctrl + wheel', 'zoom at the pointer'], ['wheel', 'scroll the lanes'],
-      ['Shift + wheel, Shift + drag', 'move along time'], ['drag', 'select time and lanes'],
-      ['click', 'choose a call'], ['double click', 'zoom to a call'],
-      ['drag on the ruler', 'select time'], ['drag in the overview', 'move the window'],
-    ] as const).flatMap(([key, text]) => [make('dt', {}, make('kbd', {}, key)), make('dd', {}, text)])))
-    const dialog = make('dialog', { class: 'help', 'aria-label': 'keys' },
-      make('header', {}, make('h2', {}, 'Keys'), make('button', { type: 'button', class: 'button', onclick: () => dialog.close() }, 'Close')),
-      make('div', { class: 'help-columns' }, ...sections, mouse))
+      make(
+        'section',
+        {},
+        make('h3', {}, name),
+        make(
+          'dl',
+          { class: 'keys' },
+          ...commands.flatMap((one) => [
+            make(
+              'dt',
+              {},
+              ...one.keys.slice(0, 2).map((key) => make('kbd', {}, keyName(key))),
+            ),
+            make('dd', {}, one.name),
+          ]),
+        ),
+      ),
+    )
+    const mouse = make(
+      'section',
+      {},
+      make('h3', {}, 'Mouse'),
+      make(
+        'dl',
+        { class: 'keys' },
+        ...(
+          [
+            ['Ctrl + wheel', 'zoom at the pointer'],
+            ['wheel', 'scroll the lanes'],
+            ['Shift + wheel, Shift + drag', 'move along time'],
+            ['drag', 'select time and lanes'],
+            ['click', 'choose a call'],
+            ['double click', 'zoom to a call'],
+            ['drag on the ruler', 'select time'],
+            ['drag in the overview', 'move the window'],
+          ] as const
+        ).flatMap(([key, text]) => [
+          make('dt', {}, make('kbd', {}, key)),
+          make('dd', {}, text),
+        ]),
+      ),
+    )
+    const dialog = make(
+      'dialog',
+      { class: 'help', 'aria-label': 'keys' },
+      make(
+        'header',
+        {},
+        make('h2', {}, 'Keys'),
+        make(
+          'button',
+          { type: 'button', class: 'button', onclick: () => dialog.close() },
+          'Close',
+        ),
+      ),
+      make('div', { class: 'help-columns' }, ...sections, mouse),
+    )
     this.open(dialog)
   }
 

@@ -2,7 +2,13 @@
 import { Dropped } from '../data/client'
 import type { Call, Value } from '../data/protocol'
 import { formatBytes, formatCount, formatDuration, formatMoment } from '../base/units'
-import { functionFull, functionLabel, functionPlace, laneName, shortPath } from '../model/trace'
+import {
+  functionFull,
+  functionLabel,
+  functionPlace,
+  laneName,
+  shortPath,
+} from '../model/trace'
 import { framed } from '../model/window'
 import { announce, make, replace } from './dom'
 import { histogramView } from './histogram'
@@ -22,8 +28,10 @@ export class Details {
   private of: Chosen | null = null
 
   constructor(
-    private readonly box: HTMLElement, private readonly aside: HTMLElement,
-    private readonly session: Session, private readonly source: SourceView,
+    private readonly box: HTMLElement,
+    private readonly aside: HTMLElement,
+    private readonly session: Session,
+    private readonly source: SourceView,
     private readonly goTo: (chosen: Chosen) => void,
   ) {
     session.on('chosen', () => void this.load())
@@ -49,8 +57,10 @@ export class Details {
     if (!session.hasData) return
     try {
       const call = await session.client.ask(
-        'call', [chosen.lane, chosen.depth, Math.floor(chosen.time), Math.ceil(chosen.end)],
-        { key: 'call' })
+        'call',
+        [chosen.lane, chosen.depth, Math.floor(chosen.time), Math.ceil(chosen.end)],
+        { key: 'call' },
+      )
       if (this.of !== chosen) return
       this.call = call
       if (call) {
@@ -59,7 +69,10 @@ export class Details {
         chosen.fn = call.function
         session.tell('hover')
         this.showSource(call)
-        announce(`${functionFull(session.info, call.function)}, ${formatDuration(chosen.end - chosen.begin)}`)
+        announce(
+          `${functionFull(session.info, call.function)}, ` +
+            formatDuration(chosen.end - chosen.begin),
+        )
       }
       this.render()
       void this.loadSiblings(chosen)
@@ -73,7 +86,11 @@ export class Details {
     const { session } = this
     if (!session.hasData) return
     try {
-      const totals = await session.client.ask('totals', [{ from: -1, to: -1, lanes: null }], { key: 'totals-all' })
+      const totals = await session.client.ask(
+        'totals',
+        [{ from: -1, to: -1, lanes: null }],
+        { key: 'totals-all' },
+      )
       if (session.chosen) return
       const rows = [...totals.rows].sort((a, b) => b[3] - a[3]).slice(0, 14)
       const most = Math.max(rows[0]?.[3] ?? 1, 1)
@@ -82,26 +99,71 @@ export class Details {
         const bar = make('span', { class: 'bar' })
         bar.style.width = `${(100 * row[3]) / most}%`
         const slowest = () => void this.showSlowest(row[0])
-        body.append(make('tr', {},
-          make('td', {}, functionButton(session, row[0], () => {
-            session.chooseFunction(row[0])
-            session.setTab('functions')
-          })),
-          make('td', { class: 'number' }, formatCount(row[1])),
-          make('td', { class: 'number with-bar' }, bar, formatDuration(row[3])),
-          make('td', { class: 'number' }, make('button', { class: 'link', type: 'button', title: 'show the slowest call', onclick: slowest }, formatDuration(row[5])))))
+        body.append(
+          make(
+            'tr',
+            {},
+            make(
+              'td',
+              {},
+              functionButton(session, row[0], () => {
+                session.chooseFunction(row[0])
+                session.setTab('functions')
+              }),
+            ),
+            make('td', { class: 'number' }, formatCount(row[1])),
+            make('td', { class: 'number with-bar' }, bar, formatDuration(row[3])),
+            make(
+              'td',
+              { class: 'number' },
+              make(
+                'button',
+                {
+                  class: 'link',
+                  type: 'button',
+                  title: 'show the slowest call',
+                  onclick: slowest,
+                },
+                formatDuration(row[5]),
+              ),
+            ),
+          ),
+        )
       }
-      replace(this.aside, make('h3', {}, 'Where the time went (self time)'),
-        make('table', { class: 'table' }, make('thead', {}, make('tr', {},
-          make('th', {}, 'Function'), make('th', { class: 'number' }, 'Calls'), make('th', { class: 'number' }, 'Self'), make('th', { class: 'number' }, 'Slowest call'))), body))
+      replace(
+        this.aside,
+        make('h3', {}, 'Where the time went (self time)'),
+        make(
+          'table',
+          { class: 'table' },
+          make(
+            'thead',
+            {},
+            make(
+              'tr',
+              {},
+              make('th', {}, 'Function'),
+              make('th', { class: 'number' }, 'Calls'),
+              make('th', { class: 'number' }, 'Self'),
+              make('th', { class: 'number' }, 'Slowest call'),
+            ),
+          ),
+          body,
+        ),
+      )
     } catch (error) {
-      if (!(error instanceof Dropped)) replace(this.aside, make('p', { class: 'quiet' }, String(error)))
+      if (!(error instanceof Dropped))
+        replace(this.aside, make('p', { class: 'quiet' }, String(error)))
     }
   }
 
   private async showSlowest(fn: number): Promise<void> {
     const { session } = this
-    const calls = await session.client.ask('calls', [fn, { from: -1, to: -1, lanes: null }, 1], { key: 'calls' })
+    const calls = await session.client.ask(
+      'calls',
+      [fn, { from: -1, to: -1, lanes: null }, 1],
+      { key: 'calls' },
+    )
     const slowest = calls.slowest[0]
     if (!slowest) return
     const [begin, duration, lane, depth] = slowest
@@ -135,14 +197,21 @@ export class Details {
     const { session } = this
     try {
       const calls = await session.client.ask(
-        'calls', [chosen.fn, { from: -1, to: -1, lanes: null }, 40], { key: 'calls' })
+        'calls',
+        [chosen.fn, { from: -1, to: -1, lanes: null }, 40],
+        { key: 'calls' },
+      )
       if (this.of !== chosen) return
-      replace(this.aside, make('h3', {}, `All calls: ${formatCount(calls.count)}`),
+      replace(
+        this.aside,
+        make('h3', {}, `All calls: ${formatCount(calls.count)}`),
         histogramView(calls.histogram, chosen.end - chosen.begin),
         make('h3', {}, 'Slowest'),
-        slowestTable(session, chosen.fn, calls.slowest, this.goTo))
+        slowestTable(session, chosen.fn, calls.slowest, this.goTo),
+      )
     } catch (error) {
-      if (!(error instanceof Dropped)) replace(this.aside, make('p', { class: 'quiet' }, String(error)))
+      if (!(error instanceof Dropped))
+        replace(this.aside, make('p', { class: 'quiet' }, String(error)))
     }
   }
 
@@ -151,13 +220,31 @@ export class Details {
     const chosen = session.chosen
     this.box.parentElement?.classList.toggle('empty', !chosen)
     if (!chosen) {
-      replace(this.box, make('div', { class: 'welcome' },
-        make('h2', {}, 'Click a call to see all about it'),
-        make('p', {}, 'Scroll with Ctrl to zoom, drag to select a stretch of time, ',
-          make('kbd', {}, 'W'), make('kbd', {}, 'A'), make('kbd', {}, 'S'), make('kbd', {}, 'D'),
-          ' to move, ', make('kbd', {}, '/'), ' to search, ', make('kbd', {}, 'Space'), ' to play, ',
-          make('kbd', {}, '?'), ' for all keys.'),
-        overview(session)))
+      replace(
+        this.box,
+        make(
+          'div',
+          { class: 'welcome' },
+          make('h2', {}, 'Click a call to see all about it'),
+          make(
+            'p',
+            {},
+            'Scroll with Ctrl to zoom, drag to select a stretch of time, ',
+            make('kbd', {}, 'W'),
+            make('kbd', {}, 'A'),
+            make('kbd', {}, 'S'),
+            make('kbd', {}, 'D'),
+            ' to move, ',
+            make('kbd', {}, '/'),
+            ' to search, ',
+            make('kbd', {}, 'Space'),
+            ' to play, ',
+            make('kbd', {}, '?'),
+            ' for all keys.',
+          ),
+          overview(session),
+        ),
+      )
       return
     }
     const { info } = session
@@ -166,14 +253,30 @@ export class Details {
     const colour = session.drawing.colour(fn, session.dark)
     const swatch = make('span', { class: 'swatch' })
     swatch.style.background = colour
-    replace(this.box,
+    replace(
+      this.box,
       make('h2', { class: 'call-title' }, swatch, functionLabel(info, fn)),
-      make('div', { class: 'place', title: functionPlace(info, fn) }, functionPlace(info, fn)),
+      make(
+        'div',
+        { class: 'place', title: functionPlace(info, fn) },
+        functionPlace(info, fn),
+      ),
       this.facts(chosen, call),
-      call && call.arguments > 0 ? this.values(chosen.lane, call.arguments, 'Arguments') : null,
-      call && (call.result ?? 0) > 0 ? this.values(chosen.lane, call.result!, 'Returned') : null,
-      call ? this.parents(chosen, call) : make('p', { class: 'quiet' }, session.hasData ? 'Reading…' : 'The recording is still being loaded…'),
-      call ? this.children(call) : null)
+      call && call.arguments > 0
+        ? this.values(chosen.lane, call.arguments, 'Arguments')
+        : null,
+      call && (call.result ?? 0) > 0
+        ? this.values(chosen.lane, call.result!, 'Returned')
+        : null,
+      call
+        ? this.parents(chosen, call)
+        : make(
+            'p',
+            { class: 'quiet' },
+            session.hasData ? 'Reading…' : 'The recording is still being loaded…',
+          ),
+      call ? this.children(call) : null,
+    )
   }
 
   private facts(chosen: Chosen, call: Call | null): HTMLElement {
@@ -183,16 +286,33 @@ export class Details {
     const put = (name: string, value: string, title = '') =>
       list.append(make('dt', {}, name), make('dd', { title }, value))
     const duration = chosen.end - chosen.begin
-    put('Duration', (call ? '' : '≈ ') + formatDuration(duration), `${formatCount(duration)} ns`)
+    put(
+      'Duration',
+      (call ? '' : '≈ ') + formatDuration(duration),
+      `${formatCount(duration)} ns`,
+    )
     if (call?.self_ns !== undefined && call.self_ns >= 0) {
-      const share = duration > 0 ? ` (${((100 * call.self_ns) / duration).toFixed(0)} %)` : ''
-      put('Self', formatDuration(call.self_ns) + share, `${formatCount(call.self_ns)} ns`)
+      const share =
+        duration > 0 ? ` (${((100 * call.self_ns) / duration).toFixed(0)} %)` : ''
+      put(
+        'Self',
+        formatDuration(call.self_ns) + share,
+        `${formatCount(call.self_ns)} ns`,
+      )
       const cost = ((call.descendants ?? 0) * info.cost_python_ps) / 1000
       if (cost > duration * 0.01) put('Of it tracing', `≈ ${formatDuration(cost)}`)
     }
-    if (call?.running_ns !== undefined && call.running_ns > 0 && call.running_ns !== duration)
+    if (
+      call?.running_ns !== undefined &&
+      call.running_ns > 0 &&
+      call.running_ns !== duration
+    )
       put('All running parts', formatDuration(call.running_ns))
-    put('Start', formatMoment(chosen.begin, Math.max(duration / 100, 1)), `${formatCount(chosen.begin)} ns`)
+    put(
+      'Start',
+      formatMoment(chosen.begin, Math.max(duration / 100, 1)),
+      `${formatCount(chosen.begin)} ns`,
+    )
     if (call?.ending) {
       const exception = call.exception ?? -1
       const type = exception >= 0 ? this.session.string(exception) : ''
@@ -209,22 +329,46 @@ export class Details {
     this.session.client.ask('values', [lane, blob]).then(
       (values) => {
         for (const value of values)
-          list.append(make('dt', {}, value.name || '·'), make('dd', {}, make('code', {}, valueText(value))))
+          list.append(
+            make('dt', {}, value.name || '·'),
+            make('dd', {}, make('code', {}, valueText(value))),
+          )
       },
-      () => section.remove())
+      () => section.remove(),
+    )
     return section
   }
 
   private parents(chosen: Chosen, call: Call): HTMLElement {
     const { session } = this
-    const list = make('ol', { class: 'stack', 'aria-label': 'callers, outermost first' })
+    const list = make('ol', {
+      class: 'stack',
+      'aria-label': 'callers, outermost first',
+    })
     call.parents.forEach((frame) => {
-      const go = () => this.goTo({ lane: chosen.lane, depth: frame.depth, time: chosen.time, begin: frame.begin_ns, end: chosen.end, fn: frame.function })
+      const go = () =>
+        this.goTo({
+          lane: chosen.lane,
+          depth: frame.depth,
+          time: chosen.time,
+          begin: frame.begin_ns,
+          end: chosen.end,
+          fn: frame.function,
+        })
       list.append(make('li', {}, functionButton(session, frame.function, go)))
     })
-    return make('section', {},
-      make('h3', {}, call.parents.length ? `Called by (${call.parents.length} deep)` : 'Called by nobody here'),
-      call.parents.length ? list : null)
+    return make(
+      'section',
+      {},
+      make(
+        'h3',
+        {},
+        call.parents.length
+          ? `Called by (${call.parents.length} deep)`
+          : 'Called by nobody here',
+      ),
+      call.parents.length ? list : null,
+    )
   }
 
   private children(call: Call): HTMLElement | null {
@@ -235,15 +379,41 @@ export class Details {
     for (const [fn, calls, time] of call.children.slice(0, 30)) {
       const bar = make('span', { class: 'bar' })
       bar.style.width = `${(100 * time) / total}%`
-      body.append(make('tr', {},
-        make('td', {}, functionButton(session, fn, () => session.chooseFunction(fn))),
-        make('td', { class: 'number' }, formatCount(calls)),
-        make('td', { class: 'number with-bar' }, bar, formatDuration(time))))
+      body.append(
+        make(
+          'tr',
+          {},
+          make(
+            'td',
+            {},
+            functionButton(session, fn, () => session.chooseFunction(fn)),
+          ),
+          make('td', { class: 'number' }, formatCount(calls)),
+          make('td', { class: 'number with-bar' }, bar, formatDuration(time)),
+        ),
+      )
     }
-    return make('section', {}, make('h3', {}, call.whole ? 'It called' : 'It called (the part that was read)'),
-      make('table', { class: 'table' },
-        make('thead', {}, make('tr', {}, make('th', {}, 'Function'), make('th', { class: 'number' }, 'Calls'), make('th', { class: 'number' }, 'Time'))),
-        body))
+    return make(
+      'section',
+      {},
+      make('h3', {}, call.whole ? 'It called' : 'It called (the part that was read)'),
+      make(
+        'table',
+        { class: 'table' },
+        make(
+          'thead',
+          {},
+          make(
+            'tr',
+            {},
+            make('th', {}, 'Function'),
+            make('th', { class: 'number' }, 'Calls'),
+            make('th', { class: 'number' }, 'Time'),
+          ),
+        ),
+        body,
+      ),
+    )
   }
 }
 
@@ -253,50 +423,121 @@ function valueText(value: Value): string {
   return value.tag === 6 ? JSON.stringify(value.text ?? '') : (value.text ?? '')
 }
 
-export function functionButton(session: Session, fn: number, go: () => void): HTMLElement {
+export function functionButton(
+  session: Session,
+  fn: number,
+  go: () => void,
+): HTMLElement {
   const swatch = make('span', { class: 'swatch' })
   swatch.style.background = session.drawing.colour(fn, session.dark)
   const place = functionPlace(session.info, fn)
-  return make('button', { class: 'link', type: 'button', title: `${functionFull(session.info, fn)}\n${place}`, onclick: go },
-    swatch, functionLabel(session.info, fn), make('span', { class: 'where' }, place ? shortPath(place) : ''))
+  return make(
+    'button',
+    {
+      class: 'link',
+      type: 'button',
+      title: `${functionFull(session.info, fn)}\n${place}`,
+      onclick: go,
+    },
+    swatch,
+    functionLabel(session.info, fn),
+    make('span', { class: 'where' }, place ? shortPath(place) : ''),
+  )
 }
 
 export function slowestTable(
-  session: Session, fn: number, slowest: readonly (readonly number[])[], goTo: (chosen: Chosen) => void,
+  session: Session,
+  fn: number,
+  slowest: readonly (readonly number[])[],
+  goTo: (chosen: Chosen) => void,
 ): HTMLElement {
   const body = make('tbody')
-  for (const [begin, duration, lane, depth, ending] of slowest as [number, number, number, number, number][]) {
+  for (const [begin, duration, lane, depth, ending] of slowest as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ][]) {
     const go = () => {
       const chosen = { lane, depth, time: begin, begin, end: begin + duration, fn }
       session.show(framed({ from: begin, to: begin + duration }, 0.5), true)
       goTo(chosen)
     }
-    body.append(make('tr', {},
-      make('td', { class: 'number' }, make('button', { class: 'link', type: 'button', onclick: go }, formatDuration(duration))),
-      make('td', { class: 'number' }, formatMoment(begin, Math.max(duration, 1))),
-      make('td', {}, laneName(session.info.lanes[lane] ?? session.info.lanes[0]!)),
-      make('td', { class: 'ending' }, ending === 1 ? 'raised' : ending === 3 ? 'open' : '')))
+    body.append(
+      make(
+        'tr',
+        {},
+        make(
+          'td',
+          { class: 'number' },
+          make(
+            'button',
+            { class: 'link', type: 'button', onclick: go },
+            formatDuration(duration),
+          ),
+        ),
+        make('td', { class: 'number' }, formatMoment(begin, Math.max(duration, 1))),
+        make('td', {}, laneName(session.info.lanes[lane] ?? session.info.lanes[0]!)),
+        make(
+          'td',
+          { class: 'ending' },
+          ending === 1 ? 'raised' : ending === 3 ? 'open' : '',
+        ),
+      ),
+    )
   }
-  return make('table', { class: 'table slowest' },
-    make('thead', {}, make('tr', {}, make('th', { class: 'number' }, 'Duration'), make('th', { class: 'number' }, 'Start'), make('th', {}, 'Lane'), make('th', {}, ''))), body)
+  return make(
+    'table',
+    { class: 'table slowest' },
+    make(
+      'thead',
+      {},
+      make(
+        'tr',
+        {},
+        make('th', { class: 'number' }, 'Duration'),
+        make('th', { class: 'number' }, 'Start'),
+        make('th', {}, 'Lane'),
+        make('th', {}, ''),
+      ),
+    ),
+    body,
+  )
 }
 
 function overview(session: Session): HTMLElement {
   const { info } = session
   const list = make('dl', { class: 'facts' })
-  const put = (name: string, value: string) => list.append(make('dt', {}, name), make('dd', {}, value))
+  const put = (name: string, value: string) =>
+    list.append(make('dt', {}, name), make('dd', {}, value))
   const main = info.processes[0]
   if (main) {
-    put('Program', main.arguments.length ? main.arguments.join(' ').slice(0, 300) : main.program)
+    put(
+      'Program',
+      main.arguments.length ? main.arguments.join(' ').slice(0, 300) : main.program,
+    )
     put('Python', main.version.split('\n')[0] ?? '')
     put('Directory', main.directory)
   }
   put('Recorded', new Date(info.start_realtime_ns / 1e6).toLocaleString())
   put('Host', info.host)
   put('Duration', formatDuration(info.duration_ns))
-  put('Events', formatCount(info.events) + (info.lost ? `, ${formatCount(info.lost)} lost` : ', none lost'))
-  put('Lanes', `${formatCount(info.lanes.length)} in ${formatCount(info.processes.length)} ${info.processes.length === 1 ? 'process' : 'processes'}`)
+  put(
+    'Events',
+    formatCount(info.events) +
+      (info.lost ? `, ${formatCount(info.lost)} lost` : ', none lost'),
+  )
+  put(
+    'Lanes',
+    `${formatCount(info.lanes.length)} in ${formatCount(info.processes.length)} ` +
+      (info.processes.length === 1 ? 'process' : 'processes'),
+  )
   put('Size', formatBytes(info.size_bytes))
-  if (info.damaged) put('Damaged', `${formatCount(info.damaged)} chunks could not be read and were left out`)
+  if (info.damaged)
+    put(
+      'Damaged',
+      `${formatCount(info.damaged)} chunks could not be read and were left out`,
+    )
   return list
 }

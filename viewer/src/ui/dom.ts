@@ -3,13 +3,17 @@
 type Child = Node | string | null | undefined | false
 
 export function make<K extends keyof HTMLElementTagNameMap>(
-  tag: K, attributes: Record<string, string | number | boolean | ((event: never) => void)> = {},
+  tag: K,
+  attributes: Record<string, string | number | boolean | ((event: never) => void)> = {},
   ...children: Child[]
 ): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag)
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === 'function')
-      element.addEventListener(name.replace(/^on/, ''), value as unknown as EventListener)
+      element.addEventListener(
+        name.replace(/^on/, ''),
+        value as unknown as EventListener,
+      )
     else if (value === true) element.setAttribute(name, '')
     else if (value !== false) element.setAttribute(name, String(value))
   }

@@ -18,32 +18,72 @@ export class Film {
   private speed = 1
   private asked = -1
   private stack: Frame[] = []
-  private readonly list = make('ol', { class: 'stack live', 'aria-label': 'open calls, outermost first' })
+  private readonly list = make('ol', {
+    class: 'stack live',
+    'aria-label': 'open calls, outermost first',
+  })
   private readonly clock = make('output', { class: 'clock' })
-  private readonly toggleButton = make('button', { type: 'button', class: 'button play', title: 'play or pause (Space)', onclick: () => this.toggle() }, '▶ Play')
-  private readonly lanes = make('select', { 'aria-label': 'lane', onchange: () => this.setLane(Number(this.lanes.value)) })
+  private readonly toggleButton = make(
+    'button',
+    {
+      type: 'button',
+      class: 'button play',
+      title: 'play or pause (Space)',
+      onclick: () => this.toggle(),
+    },
+    '▶ Play',
+  )
+  private readonly lanes = make('select', {
+    'aria-label': 'lane',
+    onchange: () => this.setLane(Number(this.lanes.value)),
+  })
 
   constructor(
-    box: HTMLElement, private readonly session: Session, private readonly source: SourceView,
+    box: HTMLElement,
+    private readonly session: Session,
+    private readonly source: SourceView,
     private readonly goTo: (chosen: Chosen) => void,
   ) {
     const step = (text: string, title: string, back: boolean, begins: boolean) =>
-      make('button', { type: 'button', class: 'button', title, onclick: () => void this.step(back, begins) }, text)
-    const speeds = make('select', { 'aria-label': 'speed' }, ...SPEEDS.map((s) => make('option', { value: s, selected: s === 1 }, `${s} ×`)))
+      make(
+        'button',
+        {
+          type: 'button',
+          class: 'button',
+          title,
+          onclick: () => void this.step(back, begins),
+        },
+        text,
+      )
+    const speeds = make(
+      'select',
+      { 'aria-label': 'speed' },
+      ...SPEEDS.map((s) => make('option', { value: s, selected: s === 1 }, `${s} ×`)),
+    )
     speeds.addEventListener('change', () => (this.speed = Number(speeds.value)))
-    replace(box,
-      make('div', { class: 'tools' },
-        step('◂◂ call', 'previous call', true, true), step('◂ event', 'previous event (,)', true, false),
+    replace(
+      box,
+      make(
+        'div',
+        { class: 'tools' },
+        step('◂◂ call', 'previous call', true, true),
+        step('◂ event', 'previous event (,)', true, false),
         this.toggleButton,
-        step('event ▸', 'next event (.)', false, false), step('call ▸▸', 'next call', false, true),
-        make('label', {}, 'Speed ', speeds), make('label', {}, 'Lane ', this.lanes), this.clock),
-      make('div', { class: 'film-stack' }, this.list))
+        step('event ▸', 'next event (.)', false, false),
+        step('call ▸▸', 'next call', false, true),
+        make('label', {}, 'Speed ', speeds),
+        make('label', {}, 'Lane ', this.lanes),
+        this.clock,
+      ),
+      make('div', { class: 'film-stack' }, this.list),
+    )
     session.on('playhead', () => this.changed())
     session.on('tab', () => this.changed())
     session.on('layout', () => this.fillLanes())
     session.on('data', () => this.changed())
     session.on('chosen', () => {
-      if (session.chosen && session.tab === 'film') this.session.setPlayhead(session.chosen.time)
+      if (session.chosen && session.tab === 'film')
+        this.session.setPlayhead(session.chosen.time)
       this.lanes.value = String(session.playLane)
     })
     this.fillLanes()
@@ -52,8 +92,18 @@ export class Film {
   private fillLanes(): void {
     const { session } = this
     if (this.lanes.options.length === Math.min(session.states.length, 500)) return
-    replace(this.lanes, ...session.states.slice(0, 500).map((state) =>
-      make('option', { value: state.lane, selected: state.lane === session.playLane }, laneName(session.info.lanes[state.lane]!))))
+    replace(
+      this.lanes,
+      ...session.states
+        .slice(0, 500)
+        .map((state) =>
+          make(
+            'option',
+            { value: state.lane, selected: state.lane === session.playLane },
+            laneName(session.info.lanes[state.lane]!),
+          ),
+        ),
+    )
     if (session.states[0] && !session.states.some((s) => s.lane === session.playLane))
       session.playLane = session.states[0].lane
     this.lanes.value = String(session.playLane)
@@ -73,7 +123,11 @@ export class Film {
   play(): void {
     const { session } = this
     const { span } = session
-    if (session.playhead === null || session.playhead < span.from || session.playhead >= span.to)
+    if (
+      session.playhead === null ||
+      session.playhead < span.from ||
+      session.playhead >= span.to
+    )
       session.setPlayhead(Math.max(session.chosen?.begin ?? span.from, span.from))
     this.isPlaying = true
     this.toggleButton.textContent = '❚❚ Pause'
@@ -91,7 +145,8 @@ export class Film {
     if (!this.isPlaying) return
     const { session } = this
     const length = session.span.to - session.span.from
-    const by = (Math.min(now - this.last, 100) / 1000 / WINDOW_SECONDS) * length * this.speed
+    const by =
+      (Math.min(now - this.last, 100) / 1000 / WINDOW_SECONDS) * length * this.speed
     this.last = now
     const time = (session.playhead ?? session.span.from) + by
     if (time >= session.whole.to) {
@@ -99,7 +154,8 @@ export class Film {
       this.pause()
       return
     }
-    if (time > session.span.to - length * 0.15) // the film moves under the playhead
+    if (time > session.span.to - length * 0.15)
+      // the film moves under the playhead
       session.show({ from: session.span.from + by, to: session.span.to + by })
     session.setPlayhead(time)
     requestAnimationFrame((next) => this.tick(next))
@@ -111,7 +167,11 @@ export class Film {
     session.setTab('film')
     const from = session.playhead ?? session.chosen?.begin ?? session.span.from
     try {
-      const found = await session.client.ask('event', [session.playLane, Math.floor(from), back, begins, null], { key: 'event' })
+      const found = await session.client.ask(
+        'event',
+        [session.playLane, Math.floor(from), back, begins, null],
+        { key: 'event' },
+      )
       if (!found) return
       const { span } = session
       if (found.time_ns < span.from || found.time_ns > span.to) {
@@ -127,23 +187,54 @@ export class Film {
   private changed(): void {
     const { session } = this
     const time = session.playhead
-    this.clock.textContent = time === null ? '' : formatMoment(time, Math.max((session.span.to - session.span.from) / 2000, 1))
-    if (time === null || session.tab !== 'film' || !session.hasData || time === this.asked) return
+    this.clock.textContent =
+      time === null
+        ? ''
+        : formatMoment(time, Math.max((session.span.to - session.span.from) / 2000, 1))
+    if (
+      time === null ||
+      session.tab !== 'film' ||
+      !session.hasData ||
+      time === this.asked
+    )
+      return
     this.asked = time
-    session.client.ask('stack', [session.playLane, Math.floor(time)], { key: 'stack' }).then(
-      (stack) => this.render(stack, time), () => undefined)
+    session.client
+      .ask('stack', [session.playLane, Math.floor(time)], { key: 'stack' })
+      .then(
+        (stack) => this.render(stack, time),
+        () => undefined,
+      )
   }
 
   private render(stack: Frame[], time: number): void {
     const { session } = this
     this.stack = stack
     const rows = this.stack.slice(-60).map((frame, i, shown) => {
-      const go = () => this.goTo({ lane: session.playLane, depth: frame.depth, time, begin: frame.begin_ns, end: time, fn: frame.function })
-      const since = frame.begin_ns >= 0 ? formatDuration(Math.max(time - frame.begin_ns, 0)) : ''
-      return make('li', { class: i === shown.length - 1 ? 'innermost' : '' },
-        functionButton(session, frame.function, go), make('span', { class: 'since' }, since))
+      const go = () =>
+        this.goTo({
+          lane: session.playLane,
+          depth: frame.depth,
+          time,
+          begin: frame.begin_ns,
+          end: time,
+          fn: frame.function,
+        })
+      const since =
+        frame.begin_ns >= 0 ? formatDuration(Math.max(time - frame.begin_ns, 0)) : ''
+      return make(
+        'li',
+        { class: i === shown.length - 1 ? 'innermost' : '' },
+        functionButton(session, frame.function, go),
+        make('span', { class: 'since' }, since),
+      )
     })
-    replace(this.list, ...(rows.length ? rows : [make('li', { class: 'quiet' }, 'nothing is open here')]))
+    replace(
+      this.list,
+      ...(rows.length
+        ? rows
+        : [make('li', { class: 'quiet' }, 'nothing is open here')]),
+    )
     this.list.lastElementChild?.scrollIntoView({ block: 'nearest' })
     const inner = this.innermostWithSource()
     if (inner) void this.source.show(inner.fn, inner.line > 0 ? [inner.line] : [])

@@ -2,7 +2,13 @@
 import { Dropped } from '../data/client'
 import type { Total, Totals } from '../data/protocol'
 import { formatCount, formatDuration } from '../base/units'
-import { functionFull, functionLabel, functionPlace, isLibrary, shortPath } from '../model/trace'
+import {
+  functionFull,
+  functionLabel,
+  functionPlace,
+  isLibrary,
+  shortPath,
+} from '../model/trace'
 import { announce, make, replace } from './dom'
 import { functionButton, slowestTable } from './details'
 import { histogramView } from './histogram'
@@ -19,13 +25,48 @@ interface Column {
 }
 
 const COLUMNS: readonly Column[] = [
-  { name: 'Calls', title: 'calls begun', value: (r) => r[1], text: (r) => formatCount(r[1]) },
-  { name: 'Total', title: 'time inside it, recursion counted once', value: (r) => r[2], text: (r) => formatDuration(r[2]) },
-  { name: 'Self', title: 'without the calls it made', value: (r) => r[3], text: (r) => formatDuration(r[3]) },
-  { name: 'Mean', title: 'total per call', value: (r) => r[2] / Math.max(r[1], 1), text: (r) => formatDuration(r[2] / Math.max(r[1], 1)) },
-  { name: 'Median', title: 'half of the calls took less', value: (r) => r[6], text: (r) => formatDuration(r[6]) },
-  { name: '99 %', title: '99 of 100 calls took less', value: (r) => r[8], text: (r) => formatDuration(r[8]) },
-  { name: 'Slowest', title: 'the longest call', value: (r) => r[5], text: (r) => formatDuration(r[5]) },
+  {
+    name: 'Calls',
+    title: 'calls begun',
+    value: (r) => r[1],
+    text: (r) => formatCount(r[1]),
+  },
+  {
+    name: 'Total',
+    title: 'time inside it, recursion counted once',
+    value: (r) => r[2],
+    text: (r) => formatDuration(r[2]),
+  },
+  {
+    name: 'Self',
+    title: 'without the calls it made',
+    value: (r) => r[3],
+    text: (r) => formatDuration(r[3]),
+  },
+  {
+    name: 'Mean',
+    title: 'total per call',
+    value: (r) => r[2] / Math.max(r[1], 1),
+    text: (r) => formatDuration(r[2] / Math.max(r[1], 1)),
+  },
+  {
+    name: 'Median',
+    title: 'half of the calls took less',
+    value: (r) => r[6],
+    text: (r) => formatDuration(r[6]),
+  },
+  {
+    name: '99 %',
+    title: '99 of 100 calls took less',
+    value: (r) => r[8],
+    text: (r) => formatDuration(r[8]),
+  },
+  {
+    name: 'Slowest',
+    title: 'the longest call',
+    value: (r) => r[5],
+    text: (r) => formatDuration(r[5]),
+  },
 ]
 
 export class Functions {
@@ -36,21 +77,43 @@ export class Functions {
   private stale = true
   private readonly head = make('thead')
   private readonly body = make('tbody')
-  private readonly scroller = make('div', { class: 'table-scroll', tabindex: 0, 'aria-label': 'functions' })
+  private readonly scroller = make('div', {
+    class: 'table-scroll',
+    tabindex: 0,
+    'aria-label': 'functions',
+  })
   private readonly scope = make('span', { class: 'scope' })
   private readonly progress = make('progress', { max: 1, value: 0, hidden: true })
   private readonly onlyOwn = make('input', { type: 'checkbox', id: 'only-own' })
 
   constructor(
-    box: HTMLElement, private readonly aside: HTMLElement, private readonly session: Session,
-    private readonly source: SourceView, private readonly goTo: (chosen: Chosen) => void,
+    box: HTMLElement,
+    private readonly aside: HTMLElement,
+    private readonly session: Session,
+    private readonly source: SourceView,
+    private readonly goTo: (chosen: Chosen) => void,
   ) {
     this.onlyOwn.addEventListener('change', () => this.arrange())
-    replace(box,
-      make('div', { class: 'tools' }, this.scope, this.progress,
-        make('label', {}, this.onlyOwn, ' only the program’s own code')),
-      this.scroller)
-    this.scroller.append(make('table', { class: 'table functions' }, make('caption', { class: 'unseen' }, 'Functions by time'), this.head, this.body))
+    replace(
+      box,
+      make(
+        'div',
+        { class: 'tools' },
+        this.scope,
+        this.progress,
+        make('label', {}, this.onlyOwn, ' only the program’s own code'),
+      ),
+      this.scroller,
+    )
+    this.scroller.append(
+      make(
+        'table',
+        { class: 'table functions' },
+        make('caption', { class: 'unseen' }, 'Functions by time'),
+        this.head,
+        this.body,
+      ),
+    )
     this.scroller.addEventListener('scroll', () => this.renderRows())
     new ResizeObserver(() => this.renderRows()).observe(this.scroller)
     session.on(['area', 'data'], () => this.invalidate())
@@ -66,7 +129,11 @@ export class Functions {
   private selection() {
     const { area } = this.session
     return area
-      ? { from: Math.max(Math.floor(area.from), 0), to: Math.max(Math.ceil(area.to), 0), lanes: this.session.laneTable(area.lanes) }
+      ? {
+          from: Math.max(Math.floor(area.from), 0),
+          to: Math.max(Math.ceil(area.to), 0),
+          lanes: this.session.laneTable(area.lanes),
+        }
       : { from: -1, to: -1, lanes: null }
   }
 
@@ -76,7 +143,8 @@ export class Functions {
   }
 
   private refresh(): void {
-    if (this.session.tab === 'functions' && this.stale && this.session.hasData) void this.load()
+    if (this.session.tab === 'functions' && this.stale && this.session.hasData)
+      void this.load()
   }
 
   private async load(): Promise<void> {
@@ -84,12 +152,16 @@ export class Functions {
     this.stale = false
     const { area } = session
     this.scope.textContent = area
-      ? `Selected ${formatDuration(area.to - area.from)}` + (area.lanes ? `, ${area.lanes.length} ${area.lanes.length === 1 ? 'lane' : 'lanes'}` : '')
+      ? `Selected ${formatDuration(area.to - area.from)}` +
+        (area.lanes
+          ? `, ${area.lanes.length} ${area.lanes.length === 1 ? 'lane' : 'lanes'}`
+          : '')
       : 'Whole recording'
     this.progress.hidden = false
     try {
       this.totals = await session.client.ask('totals', [this.selection()], {
-        key: 'totals', progress: (share) => (this.progress.value = share),
+        key: 'totals',
+        progress: (share) => (this.progress.value = share),
       })
       this.progress.hidden = true
       this.arrange()
@@ -107,31 +179,57 @@ export class Functions {
     const { info, found, query } = this.session
     const searching = query.trim() !== ''
     const own = this.onlyOwn.checked
-    this.rows = this.totals.rows.filter((row) =>
-      (!searching || found[row[0]]) && !(own && isLibrary(info, row[0])))
+    this.rows = this.totals.rows.filter(
+      (row) => (!searching || found[row[0]]) && !(own && isLibrary(info, row[0])),
+    )
     const column = COLUMNS[this.sorted]
     const sign = this.isUp ? 1 : -1
-    if (column) this.rows.sort((a, b) => sign * (column.value(a) - column.value(b)) || a[0] - b[0])
-    else this.rows.sort((a, b) => sign * functionFull(info, a[0]).localeCompare(functionFull(info, b[0])))
+    if (column)
+      this.rows.sort(
+        (a, b) => sign * (column.value(a) - column.value(b)) || a[0] - b[0],
+      )
+    else
+      this.rows.sort(
+        (a, b) =>
+          sign * functionFull(info, a[0]).localeCompare(functionFull(info, b[0])),
+      )
     this.renderHead()
     this.renderRows()
   }
 
   private renderHead(): void {
     const cell = (name: string, title: string, index: number) => {
-      const sort = this.sorted === index ? (this.isUp ? 'ascending' : 'descending') : 'none'
+      const sort =
+        this.sorted === index ? (this.isUp ? 'ascending' : 'descending') : 'none'
       const arrow = sort === 'none' ? '' : this.isUp ? ' ▴' : ' ▾'
-      return make('th', { class: index < 0 ? '' : 'number', 'aria-sort': sort, scope: 'col' },
-        make('button', {
-          class: 'head', type: 'button', title,
-          onclick: () => {
-            this.isUp = this.sorted === index ? !this.isUp : index < 0
-            this.sorted = index
-            this.arrange()
+      return make(
+        'th',
+        { class: index < 0 ? '' : 'number', 'aria-sort': sort, scope: 'col' },
+        make(
+          'button',
+          {
+            class: 'head',
+            type: 'button',
+            title,
+            onclick: () => {
+              this.isUp = this.sorted === index ? !this.isUp : index < 0
+              this.sorted = index
+              this.arrange()
+            },
           },
-        }, name + arrow))
+          name + arrow,
+        ),
+      )
     }
-    replace(this.head, make('tr', {}, cell('Function', 'module:name', -1), ...COLUMNS.map((c, i) => cell(c.name, c.title, i))))
+    replace(
+      this.head,
+      make(
+        'tr',
+        {},
+        cell('Function', 'module:name', -1),
+        ...COLUMNS.map((c, i) => cell(c.name, c.title, i)),
+      ),
+    )
   }
 
   /** Only the rows in sight are there; two fillers keep the height. */
@@ -149,9 +247,19 @@ export class Functions {
     const shown: HTMLElement[] = [filler(first)]
     for (const row of this.rows.slice(first, last)) {
       const name = functionButton(session, row[0], () => this.choose(row[0]))
-      const line = make('tr', { class: row[0] === session.fn ? 'chosen' : '', 'data-function': functionFull(session.info, row[0]) }, make('td', {}, name))
+      const line = make(
+        'tr',
+        {
+          class: row[0] === session.fn ? 'chosen' : '',
+          'data-function': functionFull(session.info, row[0]),
+        },
+        make('td', {}, name),
+      )
       COLUMNS.forEach((column, i) => {
-        const cell = make('td', { class: i === 1 || i === 2 ? 'number with-bar' : 'number', title: i > 0 ? `${formatCount(column.value(row))} ns` : '' })
+        const cell = make('td', {
+          class: i === 1 || i === 2 ? 'number with-bar' : 'number',
+          title: i > 0 ? `${formatCount(column.value(row))} ns` : '',
+        })
         if (i === 1 || i === 2) {
           const bar = make('span', { class: 'bar' })
           bar.style.width = `${(100 * column.value(row)) / most}%`
@@ -176,27 +284,90 @@ export class Functions {
     const fn = session.fn
     if (session.tab !== 'functions') return
     if (fn === null || !totals) {
-      replace(this.aside, make('p', { class: 'quiet' }, 'Choose a function for its callers, callees and slowest calls.'))
+      replace(
+        this.aside,
+        make(
+          'p',
+          { class: 'quiet' },
+          'Choose a function for its callers, callees and slowest calls.',
+        ),
+      )
       return
     }
-    const edges = (of: number, other: number) => totals.edges
-      .filter((edge) => edge[of] === fn && edge[other]! >= 0)
-      .sort((a, b) => b[3] - a[3]).slice(0, 12)
-    const table = (title: string, list: typeof totals.edges, other: 0 | 1) => list.length === 0 ? null :
-      make('section', {}, make('h3', {}, title), make('table', { class: 'table' }, make('tbody', {},
-        ...list.map((edge) => make('tr', {},
-          make('td', {}, functionButton(session, edge[other], () => this.choose(edge[other]))),
-          make('td', { class: 'number' }, `${formatCount(edge[2])} ×`),
-          make('td', { class: 'number' }, formatDuration(edge[3])))))))
+    const edges = (of: number, other: number) =>
+      totals.edges
+        .filter((edge) => edge[of] === fn && edge[other]! >= 0)
+        .sort((a, b) => b[3] - a[3])
+        .slice(0, 12)
+    const table = (title: string, list: typeof totals.edges, other: 0 | 1) =>
+      list.length === 0
+        ? null
+        : make(
+            'section',
+            {},
+            make('h3', {}, title),
+            make(
+              'table',
+              { class: 'table' },
+              make(
+                'tbody',
+                {},
+                ...list.map((edge) =>
+                  make(
+                    'tr',
+                    {},
+                    make(
+                      'td',
+                      {},
+                      functionButton(session, edge[other], () =>
+                        this.choose(edge[other]),
+                      ),
+                    ),
+                    make('td', { class: 'number' }, `${formatCount(edge[2])} ×`),
+                    make('td', { class: 'number' }, formatDuration(edge[3])),
+                  ),
+                ),
+              ),
+            ),
+          )
     const slowest = make('section')
-    replace(this.aside, make('h2', { title: functionPlace(session.info, fn) }, functionLabel(session.info, fn)),
+    replace(
+      this.aside,
+      make(
+        'h2',
+        { title: functionPlace(session.info, fn) },
+        functionLabel(session.info, fn),
+      ),
       make('div', { class: 'place' }, shortPath(functionPlace(session.info, fn))),
-      make('p', {}, make('button', { type: 'button', class: 'button', onclick: () => session.search(functionFull(session.info, fn)) }, 'Find on the time line')),
-      table('Called by', edges(0, 1), 1), table('It called', edges(1, 0), 0), slowest)
+      make(
+        'p',
+        {},
+        make(
+          'button',
+          {
+            type: 'button',
+            class: 'button',
+            onclick: () => session.search(functionFull(session.info, fn)),
+          },
+          'Find on the time line',
+        ),
+      ),
+      table('Called by', edges(0, 1), 1),
+      table('It called', edges(1, 0), 0),
+      slowest,
+    )
     try {
-      const calls = await session.client.ask('calls', [fn, this.selection(), 30], { key: 'calls' })
+      const calls = await session.client.ask('calls', [fn, this.selection(), 30], {
+        key: 'calls',
+      })
       if (session.fn === fn)
-        replace(slowest, make('h3', {}, `Durations of ${formatCount(calls.count)} calls`), histogramView(calls.histogram, -1), make('h3', {}, 'Slowest'), slowestTable(session, fn, calls.slowest, this.goTo))
+        replace(
+          slowest,
+          make('h3', {}, `Durations of ${formatCount(calls.count)} calls`),
+          histogramView(calls.histogram, -1),
+          make('h3', {}, 'Slowest'),
+          slowestTable(session, fn, calls.slowest, this.goTo),
+        )
     } catch {
       // asked again for another function, or stopped: nothing to show
     }

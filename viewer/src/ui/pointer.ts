@@ -13,8 +13,10 @@ export class Pointer {
   private readonly tip = make('div', { class: 'tip', role: 'tooltip', hidden: true })
 
   constructor(
-    private readonly session: Session, private readonly timeline: Timeline,
-    private readonly ruler: HTMLCanvasElement, private readonly chooseHit: (hit: Hit) => void,
+    private readonly session: Session,
+    private readonly timeline: Timeline,
+    private readonly ruler: HTMLCanvasElement,
+    private readonly chooseHit: (hit: Hit) => void,
   ) {
     document.body.append(this.tip)
     this.wheel(timeline.overlay)
@@ -29,23 +31,34 @@ export class Pointer {
   }
 
   private wheel(element: HTMLElement): void {
-    element.addEventListener('wheel', (event) => {
-      event.preventDefault()
-      const { session } = this
-      const { span } = session
-      const unit = event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? 400 : 1
-      const length = span.to - span.from
-      const canScroll = session.height > this.timeline.overlay.clientHeight
-      if (event.ctrlKey || event.metaKey || event.altKey || element === this.ruler ||
-          (!canScroll && !event.shiftKey && Math.abs(event.deltaY) > Math.abs(event.deltaX))) {
-        const anchor = toNanos(span, element.clientWidth, event.offsetX)
-        session.show(zoomed(span, Math.exp(event.deltaY * unit * 0.0022), anchor))
-      } else if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-        const by = (event.deltaX || event.deltaY) * unit
-        session.show(panned(span, (by / element.clientWidth) * length))
-      } else this.scroll(event.deltaY * unit)
-      this.hover(null)
-    }, { passive: false })
+    element.addEventListener(
+      'wheel',
+      (event) => {
+        event.preventDefault()
+        const { session } = this
+        const { span } = session
+        const unit = event.deltaMode === 1 ? 16 : event.deltaMode === 2 ? 400 : 1
+        const length = span.to - span.from
+        const canScroll = session.height > this.timeline.overlay.clientHeight
+        if (
+          event.ctrlKey ||
+          event.metaKey ||
+          event.altKey ||
+          element === this.ruler ||
+          (!canScroll &&
+            !event.shiftKey &&
+            Math.abs(event.deltaY) > Math.abs(event.deltaX))
+        ) {
+          const anchor = toNanos(span, element.clientWidth, event.offsetX)
+          session.show(zoomed(span, Math.exp(event.deltaY * unit * 0.0022), anchor))
+        } else if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+          const by = (event.deltaX || event.deltaY) * unit
+          session.show(panned(span, (by / element.clientWidth) * length))
+        } else this.scroll(event.deltaY * unit)
+        this.hover(null)
+      },
+      { passive: false },
+    )
   }
 
   scroll(by: number): void {
@@ -58,14 +71,25 @@ export class Pointer {
   private drag(): void {
     const { session, timeline } = this
     const element = timeline.overlay
-    let start: { x: number; y: number; from: number; pan: boolean; scroll: number; isMoved: boolean } | null = null
+    let start: {
+      x: number
+      y: number
+      from: number
+      pan: boolean
+      scroll: number
+      isMoved: boolean
+    } | null = null
     element.addEventListener('pointerdown', (event) => {
       if (event.button > 1) return
       element.focus({ preventScroll: true })
       element.setPointerCapture(event.pointerId)
       start = {
-        x: event.offsetX, y: event.offsetY, from: session.span.from, scroll: session.scrollTop,
-        pan: event.shiftKey || event.button === 1 || event.pointerType === 'touch', isMoved: false,
+        x: event.offsetX,
+        y: event.offsetY,
+        from: session.span.from,
+        scroll: session.scrollTop,
+        pan: event.shiftKey || event.button === 1 || event.pointerType === 'touch',
+        isMoved: false,
       }
     })
     element.addEventListener('pointermove', (event) => {
@@ -74,7 +98,8 @@ export class Pointer {
         return
       }
       const dx = event.offsetX - start.x
-      if (Math.abs(dx) + Math.abs(event.offsetY - start.y) > CLICK_SLACK) start.isMoved = true
+      if (Math.abs(dx) + Math.abs(event.offsetY - start.y) > CLICK_SLACK)
+        start.isMoved = true
       if (!start.isMoved) return
       this.hover(null)
       if (start.pan) {
@@ -102,7 +127,8 @@ export class Pointer {
           session.choose(null)
           session.chooseArea(null)
         }
-      } else if (area) session.chooseArea({ ...area, lanes: this.lanesBetween(was.y, event.offsetY) })
+      } else if (area)
+        session.chooseArea({ ...area, lanes: this.lanesBetween(was.y, event.offsetY) })
       timeline.request()
     }
     element.addEventListener('pointerup', end)
@@ -115,9 +141,14 @@ export class Pointer {
     const top = Math.min(y0, y1) + session.scrollTop
     const bottom = Math.max(y0, y1) + session.scrollTop
     const lanes = session.strips
-      .filter((strip) => strip.kind === 'lane' && strip.top < bottom && strip.top + strip.height > top)
+      .filter(
+        (strip) =>
+          strip.kind === 'lane' && strip.top < bottom && strip.top + strip.height > top,
+      )
       .map((strip) => strip.state!.lane)
-    return lanes.length === 0 || lanes.length === session.info.lanes.length ? null : lanes
+    return lanes.length === 0 || lanes.length === session.info.lanes.length
+      ? null
+      : lanes
   }
 
   private dragRuler(): void {
@@ -139,7 +170,8 @@ export class Pointer {
       const area = this.timeline.dragged
       this.timeline.dragged = null
       if (area) session.chooseArea({ ...area, lanes: null })
-      else if (from !== null) session.setPlayhead(toNanos(session.span, ruler.clientWidth, event.offsetX))
+      else if (from !== null)
+        session.setPlayhead(toNanos(session.span, ruler.clientWidth, event.offsetX))
       from = null
     })
     ruler.addEventListener('pointercancel', () => (from = null))
@@ -157,16 +189,36 @@ export class Pointer {
     if (!hit || !event) return
     const { info } = session
     if (hit.depth < 0) {
-      const name = hit.flags & FLAG_LOSS ? `${formatCount(hit.count)} events were lost here` : session.string(hit.fn) || 'a point in time'
-      replace(this.tip, make('strong', {}, name), make('div', {}, formatMoment(hit.begin, 1)))
+      const name =
+        hit.flags & FLAG_LOSS
+          ? `${formatCount(hit.count)} events were lost here`
+          : session.string(hit.fn) || 'a point in time'
+      replace(
+        this.tip,
+        make('strong', {}, name),
+        make('div', {}, formatMoment(hit.begin, 1)),
+      )
     } else
-      replace(this.tip, make('strong', {}, timeline.describe(hit)),
+      replace(
+        this.tip,
+        make('strong', {}, timeline.describe(hit)),
         make('div', { class: 'quiet' }, functionFull(info, hit.fn)),
         make('div', { class: 'quiet' }, functionPlace(info, hit.fn)),
-        hit.count === 1 ? make('div', {}, `at ${formatMoment(hit.begin, Math.max((hit.end - hit.begin) / 100, 1))}, ${formatDuration(hit.end - hit.begin)}`) : null)
+        hit.count === 1
+          ? make(
+              'div',
+              {},
+              `at ${formatMoment(hit.begin, Math.max(hit.end - hit.begin, 100) / 100)}, ` +
+                formatDuration(hit.end - hit.begin),
+            )
+          : null,
+      )
     const box = this.tip.getBoundingClientRect()
     const x = Math.min(event.clientX + 14, window.innerWidth - box.width - 8)
-    const y = event.clientY + 18 + box.height > window.innerHeight ? event.clientY - box.height - 10 : event.clientY + 18
+    const y =
+      event.clientY + 18 + box.height > window.innerHeight
+        ? event.clientY - box.height - 10
+        : event.clientY + 18
     this.tip.style.transform = `translate(${Math.max(x, 4)}px, ${Math.max(y, 4)}px)`
   }
 }

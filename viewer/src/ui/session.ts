@@ -2,7 +2,13 @@
 import type { Client } from '../data/client'
 import type { Drawing } from '../data/drawing'
 import type { Opened } from '../data/place'
-import { layout, laneStates, type LaneState, type Series, type Strip } from '../model/lanes'
+import {
+  layout,
+  laneStates,
+  type LaneState,
+  type Series,
+  type Strip,
+} from '../model/lanes'
 import { findFunctions } from '../model/search'
 import type { TraceInfo } from '../model/trace'
 import { bounded, type Span } from '../model/window'
@@ -22,8 +28,18 @@ export interface Area extends Span {
 
 /** What changed, for the parts that listen. */
 export type Topic =
-  | 'window' | 'layout' | 'chosen' | 'area' | 'search' | 'marks' | 'playhead' | 'theme'
-  | 'tab' | 'data' | 'hover' | 'function'
+  | 'window'
+  | 'layout'
+  | 'chosen'
+  | 'area'
+  | 'search'
+  | 'marks'
+  | 'playhead'
+  | 'theme'
+  | 'tab'
+  | 'data'
+  | 'hover'
+  | 'function'
 
 export class Session {
   info: TraceInfo
@@ -74,7 +90,8 @@ export class Session {
   }
 
   tell(...topics: Topic[]): void {
-    for (const topic of topics) for (const listener of this.listeners.get(topic) ?? []) listener()
+    for (const topic of topics)
+      for (const listener of this.listeners.get(topic) ?? []) listener()
   }
 
   /** After a new index: lanes and the whole window, what the user folded kept. */
@@ -86,7 +103,12 @@ export class Session {
     this.states = laneStates(this.info, (lane) => this.drawing.rows(lane))
     for (const state of this.states) {
       const old = before.get(state.lane)
-      if (old) Object.assign(state, { fold: old.fold, isHidden: old.isHidden, isPinned: old.isPinned })
+      if (old)
+        Object.assign(state, {
+          fold: old.fold,
+          isHidden: old.isHidden,
+          isPinned: old.isPinned,
+        })
     }
     this.arrange()
   }
@@ -171,13 +193,18 @@ export class Session {
   }
 
   private fetchStrings(): void {
-    const indices = [...this.wanted].filter((index) => !this.strings.has(index)).slice(0, 500)
+    const indices = [...this.wanted]
+      .filter((index) => !this.strings.has(index))
+      .slice(0, 500)
     if (indices.length === 0) return
     for (const index of indices) this.strings.set(index, '')
-    this.client.ask('strings', [indices]).then((texts) => {
-      indices.forEach((index, i) => this.strings.set(index, texts[i] ?? ''))
-      this.tell('layout')
-    }, () => undefined)
+    this.client.ask('strings', [indices]).then(
+      (texts) => {
+        indices.forEach((index, i) => this.strings.set(index, texts[i] ?? ''))
+        this.tell('layout')
+      },
+      () => undefined,
+    )
   }
 
   /** Source text of a function's file; null: not stored; undefined: not known yet. */

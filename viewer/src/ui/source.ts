@@ -12,7 +12,10 @@ export class SourceView {
   private request = 0
   private readonly cache = new Map<string, { lines: string[]; tokens: Token[][] }>()
 
-  constructor(private readonly box: HTMLElement, private readonly session: Session) {}
+  constructor(
+    private readonly box: HTMLElement,
+    private readonly session: Session,
+  ) {}
 
   /** `lines`: 1-based lines to mark, such as those that calls were made from. */
   async show(fn: number | null, lines: readonly number[] = []): Promise<void> {
@@ -33,15 +36,32 @@ export class SourceView {
       this.shown = ''
     }
     if (request !== this.request) return
-    const title = make('div', { class: 'source-title', title: place }, place || 'no source')
+    const title = make(
+      'div',
+      { class: 'source-title', title: place },
+      place || 'no source',
+    )
     if (text === null) {
-      replace(this.box, title, make('p', { class: 'quiet' },
-        session.hasData || session.opened.sources ? 'The source text was not stored.' : 'The source text is not here yet.'))
+      replace(
+        this.box,
+        title,
+        make(
+          'p',
+          { class: 'quiet' },
+          session.hasData || session.opened.sources
+            ? 'The source text was not stored.'
+            : 'The source text is not here yet.',
+        ),
+      )
       return
     }
     replace(this.box, title, this.body(fn, text, lines))
-    const mark = this.box.querySelector('.called') ?? this.box.querySelector('.of-function')
-    if (mark) mark.scrollIntoView({ block: this.box.querySelector('.called') ? 'center' : 'nearest' })
+    const mark =
+      this.box.querySelector('.called') ?? this.box.querySelector('.of-function')
+    if (mark)
+      mark.scrollIntoView({
+        block: this.box.querySelector('.called') ? 'center' : 'nearest',
+      })
   }
 
   private body(fn: number, text: string, marked: readonly number[]): HTMLElement {
@@ -53,18 +73,32 @@ export class SourceView {
     }
     const first = this.session.info.functions.line[fn] || 1
     const isModule = this.session.info.functions.name[fn] === '<module>'
-    const [from, to] = isModule ? [1, parsed.lines.length] : functionExtent(parsed.lines, first)
+    const [from, to] = isModule
+      ? [1, parsed.lines.length]
+      : functionExtent(parsed.lines, first)
     const start = Math.max(from - AROUND, 1)
-    const end = Math.min(Math.max(to + AROUND, start + 12), parsed.lines.length, start + LINES_MAX)
+    const end = Math.min(
+      Math.max(to + AROUND, start + 12),
+      parsed.lines.length,
+      start + LINES_MAX,
+    )
     const marks = new Set(marked)
-    const code = make('pre', { class: 'source', tabindex: 0, 'aria-label': 'source text' })
+    const code = make('pre', {
+      class: 'source',
+      tabindex: 0,
+      'aria-label': 'source text',
+    })
     for (let line = start; line <= end; line++) {
       const row = make('div', { class: 'source-line' })
       if (line >= from && line <= to) row.classList.add('of-function')
       if (marks.has(line)) row.classList.add('called')
       row.append(make('span', { class: 'line-number' }, String(line)))
       for (const token of parsed.tokens[line - 1] ?? [])
-        row.append(token.kind === 'plain' || token.kind === 'name' ? token.text : make('span', { class: `t-${token.kind}` }, token.text))
+        row.append(
+          token.kind === 'plain' || token.kind === 'name'
+            ? token.text
+            : make('span', { class: `t-${token.kind}` }, token.text),
+        )
       code.append(row)
     }
     return code

@@ -18,8 +18,10 @@ export class Flame {
   onHover: ((text: string) => void) | null = null
 
   constructor(
-    readonly canvas: HTMLCanvasElement, private readonly session: Session,
-    private readonly colours: () => Colours, private readonly build: (tree: Tree, inverted: boolean) => FlameTree,
+    readonly canvas: HTMLCanvasElement,
+    private readonly session: Session,
+    private readonly colours: () => Colours,
+    private readonly build: (tree: Tree, inverted: boolean) => FlameTree,
   ) {
     canvas.addEventListener('pointermove', (event) => this.point(event))
     canvas.addEventListener('pointerleave', () => {
@@ -58,14 +60,21 @@ export class Flame {
       const fn = tree.fn[box.node]!
       const isRoot = fn < 0
       context.globalAlpha = dim && !isRoot && !session.found[fn] ? 0.3 : 1
-      context.fillStyle = isRoot ? colours.line : session.drawing.colour(fn, colours.dark)
+      context.fillStyle = isRoot
+        ? colours.line
+        : session.drawing.colour(fn, colours.dark)
       context.fillRect(box.left, box.row * ROW, Math.max(box.width - 0.6, 0.5), ROW - 1)
       if (box.width > 30) this.label(context, box, colours)
     }
     context.globalAlpha = 1
     if (this.hover) {
       context.strokeStyle = colours.text
-      context.strokeRect(this.hover.left + 0.5, this.hover.row * ROW + 0.5, Math.max(this.hover.width - 1, 1), ROW - 2)
+      context.strokeRect(
+        this.hover.left + 0.5,
+        this.hover.row * ROW + 0.5,
+        Math.max(this.hover.width - 1, 1),
+        ROW - 2,
+      )
     }
   }
 
@@ -74,20 +83,29 @@ export class Flame {
     return fn < 0 ? 'all' : functionLabel(this.session.info, fn)
   }
 
-  private label(context: CanvasRenderingContext2D, box: FlameBox, colours: Colours): void {
+  private label(
+    context: CanvasRenderingContext2D,
+    box: FlameBox,
+    colours: Colours,
+  ): void {
     const text = this.name(box.node)
     const fits = Math.floor((box.width - 8) / 6.2)
     context.fillStyle = colours.label
     context.fillText(
       text.length <= fits ? text : text.slice(0, Math.max(fits - 1, 1)) + '…',
-      box.left + 4, box.row * ROW + ROW / 2)
+      box.left + 4,
+      box.row * ROW + ROW / 2,
+    )
   }
 
   private find(event: PointerEvent): FlameBox | null {
     const box = this.canvas.getBoundingClientRect()
     const x = event.clientX - box.left
     const row = Math.floor((event.clientY - box.top) / ROW)
-    return this.boxes.find((b) => b.row === row && x >= b.left && x < b.left + b.width) ?? null
+    return (
+      this.boxes.find((b) => b.row === row && x >= b.left && x < b.left + b.width) ??
+      null
+    )
   }
 
   private point(event: PointerEvent): void {
@@ -97,18 +115,24 @@ export class Flame {
     this.canvas.style.cursor = found ? 'pointer' : 'default'
     if (found) {
       const fn = this.tree.fn[found.node]!
-      const share = (100 * this.tree.total[found.node]!) / Math.max(this.tree.total[0]!, 1)
+      const share =
+        (100 * this.tree.total[found.node]!) / Math.max(this.tree.total[0]!, 1)
       this.onHover?.(
         `${fn < 0 ? 'all' : functionFull(this.session.info, fn)} — ` +
-          `${formatDuration(this.tree.total[found.node]!)} (${share.toFixed(1)} %), self ` +
-          `${formatDuration(this.tree.self[found.node]!)}, ${formatCount(this.tree.calls[found.node]!)} calls`)
+          `${formatDuration(this.tree.total[found.node]!)} (${share.toFixed(1)} %), ` +
+          `self ${formatDuration(this.tree.self[found.node]!)}, ` +
+          `${formatCount(this.tree.calls[found.node]!)} calls`,
+      )
     } else this.onHover?.('')
     this.draw()
   }
 
   private click(): void {
     if (!this.hover || !this.tree) return
-    this.root = this.hover.node === this.root ? Math.max(this.tree.parent[this.root]!, 0) : this.hover.node
+    this.root =
+      this.hover.node === this.root
+        ? Math.max(this.tree.parent[this.root]!, 0)
+        : this.hover.node
     const fn = this.tree.fn[this.hover.node]!
     if (fn >= 0) this.onChoose?.(fn)
     this.hover = null

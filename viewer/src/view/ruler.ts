@@ -7,7 +7,11 @@ import type { Colours } from './colours'
 
 const LABEL_EVERY = 110
 
-export function drawRuler(canvas: HTMLCanvasElement, session: Session, colours: Colours): void {
+export function drawRuler(
+  canvas: HTMLCanvasElement,
+  session: Session,
+  colours: Colours,
+): void {
   const context = fitCanvas(canvas)
   const width = canvas.clientWidth
   const height = canvas.clientHeight
@@ -43,10 +47,17 @@ export function drawRuler(canvas: HTMLCanvasElement, session: Session, colours: 
 }
 
 function drawMarks(
-  context: CanvasRenderingContext2D, session: Session, colours: Colours, width: number,
+  context: CanvasRenderingContext2D,
+  session: Session,
+  colours: Colours,
+  width: number,
   height: number,
 ): void {
-  const moments = session.marks.map((time, i) => ({ time, name: String(i + 1), colour: colours.mark }))
+  const moments = session.marks.map((time, i) => ({
+    time,
+    name: String(i + 1),
+    colour: colours.mark,
+  }))
   if (session.playhead !== null)
     moments.push({ time: session.playhead, name: '▶', colour: colours.playhead })
   for (const { time, name, colour } of moments) {
@@ -67,7 +78,10 @@ function drawMarks(
 }
 
 function drawDistance(
-  context: CanvasRenderingContext2D, session: Session, colours: Colours, width: number,
+  context: CanvasRenderingContext2D,
+  session: Session,
+  colours: Colours,
+  width: number,
   height: number,
 ): void {
   const area = session.area!

@@ -5,7 +5,12 @@ import { formatCount, formatDuration } from '../base/units'
 import { ROW_HEIGHT, stripAt, type Strip } from '../model/lanes'
 import { functionLabel } from '../model/trace'
 import {
-  approached, tileLevel, tilesOf, toNanos, toPixels, TILE_RESOLUTION,
+  approached,
+  tileLevel,
+  tilesOf,
+  toNanos,
+  toPixels,
+  TILE_RESOLUTION,
 } from '../model/window'
 import { fitCanvas } from '../ui/dom'
 import type { Session } from '../ui/session'
@@ -43,12 +48,23 @@ export class Timeline {
   onFrame: ((colours: Colours) => void) | null = null
 
   constructor(
-    readonly canvas: HTMLCanvasElement, readonly overlay: HTMLCanvasElement,
-    private readonly session: Session, private readonly colours: () => Colours,
+    readonly canvas: HTMLCanvasElement,
+    readonly overlay: HTMLCanvasElement,
+    private readonly session: Session,
+    private readonly colours: () => Colours,
   ) {
     const topics = [
-      'window', 'layout', 'chosen', 'area', 'search', 'marks', 'playhead', 'theme', 'data',
-      'hover', 'function',
+      'window',
+      'layout',
+      'chosen',
+      'area',
+      'search',
+      'marks',
+      'playhead',
+      'theme',
+      'data',
+      'hover',
+      'function',
     ] as const
     session.on([...topics], () => this.request())
     new ResizeObserver(() => this.request()).observe(canvas)
@@ -95,7 +111,13 @@ export class Timeline {
     this.fetchTiles(coarse, width)
   }
 
-  private drawLane(strip: Strip, top: number, ratio: number, height: number, coarse: number[]): void {
+  private drawLane(
+    strip: Strip,
+    top: number,
+    ratio: number,
+    height: number,
+    coarse: number[],
+  ): void {
     const { session } = this
     const state = strip.state!
     const rowsTop = top + strip.marksHeight
@@ -104,9 +126,14 @@ export class Timeline {
     const visible = Math.ceil(this.canvas.clientHeight / strip.rowHeight) + 1
     const rowCount = Math.min(strip.rowsShown - first, visible)
     const { rects, isCoarse } = session.drawing.lane({
-      lane: state.lane, from: session.span.from, to: session.span.to, rowFirst: first + 1,
-      rowCount: Math.max(rowCount, 0), top: Math.round(rowsTop * ratio),
-      marksTop: Math.round((top + 2) * ratio), rowHeight: Math.max(Math.round(rowHeight), 1),
+      lane: state.lane,
+      from: session.span.from,
+      to: session.span.to,
+      rowFirst: first + 1,
+      rowCount: Math.max(rowCount, 0),
+      top: Math.round(rowsTop * ratio),
+      marksTop: Math.round((top + 2) * ratio),
+      rowHeight: Math.max(Math.round(rowHeight), 1),
       marksHeight: Math.round(Math.max(strip.marksHeight - 4, 0) * ratio),
       upper: Math.max(Math.round(top * ratio), 0),
       bottom: Math.min(Math.round((top + strip.height - 4) * ratio), height),
@@ -119,8 +146,12 @@ export class Timeline {
   private drawCounter(strip: Strip, top: number, ratio: number): void {
     const { session } = this
     session.drawing.counter(
-      strip.series!.series, session.span.from, session.span.to, Math.round((top + 3) * ratio),
-      Math.max(Math.round((strip.height - 8) * ratio), 2))
+      strip.series!.series,
+      session.span.from,
+      session.span.to,
+      Math.round((top + 3) * ratio),
+      Math.max(Math.round((strip.height - 8) * ratio), 2),
+    )
   }
 
   /** Detail that the index does not have: asked of the worker, drawn when it comes. */
@@ -172,13 +203,20 @@ export class Timeline {
     if (session.strips.length === 0) {
       context.fillStyle = colours.muted
       context.textAlign = 'center'
-      context.fillText('Nothing was recorded in this trace.', width / 2, Math.min(height / 2, 120))
+      context.fillText(
+        'Nothing was recorded in this trace.',
+        width / 2,
+        Math.min(height / 2, 120),
+      )
       context.textAlign = 'left'
     }
   }
 
   private drawBands(
-    context: CanvasRenderingContext2D, colours: Colours, width: number, height: number,
+    context: CanvasRenderingContext2D,
+    colours: Colours,
+    width: number,
+    height: number,
   ): void {
     const { session } = this
     const area = this.dragged ?? session.area
@@ -201,7 +239,11 @@ export class Timeline {
     return width
   }
 
-  private drawLabels(context: CanvasRenderingContext2D, drawn: Drawn, colours: Colours): void {
+  private drawLabels(
+    context: CanvasRenderingContext2D,
+    drawn: Drawn,
+    colours: Colours,
+  ): void {
     const { strip, rects } = drawn
     if (strip.rowHeight < 12) return
     const { session } = this
@@ -226,14 +268,19 @@ export class Timeline {
         if (fits < 2) continue
         text = text.slice(0, fits) + '…'
       }
-      context.globalAlpha = dim && !session.found[fn] ? 0.35 : flags & FLAG_DENSE ? 0.75 : 1
+      context.globalAlpha =
+        dim && !session.found[fn] ? 0.35 : flags & FLAG_DENSE ? 0.75 : 1
       context.fillText(text, left, rowsTop + (row - 1) * strip.rowHeight)
     }
     context.globalAlpha = 1
     context.fillStyle = colours.label
   }
 
-  private drawStripLines(context: CanvasRenderingContext2D, colours: Colours, width: number): void {
+  private drawStripLines(
+    context: CanvasRenderingContext2D,
+    colours: Colours,
+    width: number,
+  ): void {
     const { session } = this
     context.strokeStyle = colours.line
     context.lineWidth = 1
@@ -247,14 +294,21 @@ export class Timeline {
     context.stroke()
   }
 
-  private drawFlows(context: CanvasRenderingContext2D, colours: Colours, width: number): void {
+  private drawFlows(
+    context: CanvasRenderingContext2D,
+    colours: Colours,
+    width: number,
+  ): void {
     const { session } = this
     const flows = session.drawing.flows(session.span.from, session.span.to, 400)
     if (flows.length === 0) return
     const middles = new Map<number, number>()
     for (const strip of session.strips)
       if (strip.kind === 'lane')
-        middles.set(strip.state!.lane, strip.top - session.scrollTop + strip.marksHeight + 8)
+        middles.set(
+          strip.state!.lane,
+          strip.top - session.scrollTop + strip.marksHeight + 8,
+        )
     context.strokeStyle = colours.accent
     context.globalAlpha = 0.65
     context.beginPath()
@@ -276,15 +330,28 @@ export class Timeline {
   }
 
   private rowTop(lane: number, depth: number): { top: number; height: number } | null {
-    const strip = this.session.strips.find((one) => one.kind === 'lane' && one.state?.lane === lane)
+    const strip = this.session.strips.find(
+      (one) => one.kind === 'lane' && one.state?.lane === lane,
+    )
     if (!strip || depth >= strip.rowsShown) return null
-    const top = strip.top - this.session.scrollTop + strip.marksHeight + depth * strip.rowHeight
+    const top =
+      strip.top - this.session.scrollTop + strip.marksHeight + depth * strip.rowHeight
     return { top, height: strip.rowHeight }
   }
 
-  private drawOutline(context: CanvasRenderingContext2D, colours: Colours, width: number): void {
+  private drawOutline(
+    context: CanvasRenderingContext2D,
+    colours: Colours,
+    width: number,
+  ): void {
     const { session } = this
-    const outline = (lane: number, depth: number, begin: number, end: number, strong: boolean) => {
+    const outline = (
+      lane: number,
+      depth: number,
+      begin: number,
+      end: number,
+      strong: boolean,
+    ) => {
       const row = this.rowTop(lane, depth)
       if (!row) return
       const left = Math.max(toPixels(session.span, width, begin), -4)
@@ -294,14 +361,18 @@ export class Timeline {
       context.strokeRect(left, row.top, Math.max(right - left - 1, 2), row.height - 1)
     }
     const hover = this.hover
-    if (hover && hover.depth >= 0) outline(hover.lane, hover.depth, hover.begin, hover.end, false)
+    if (hover && hover.depth >= 0)
+      outline(hover.lane, hover.depth, hover.begin, hover.end, false)
     const chosen = session.chosen
     if (chosen) outline(chosen.lane, chosen.depth, chosen.begin, chosen.end, true)
     context.lineWidth = 1
   }
 
   private drawVerticals(
-    context: CanvasRenderingContext2D, colours: Colours, width: number, height: number,
+    context: CanvasRenderingContext2D,
+    colours: Colours,
+    width: number,
+    height: number,
   ): void {
     const { session } = this
     const line = (time: number, colour: string, thick: number) => {
@@ -339,7 +410,8 @@ export class Timeline {
       if (rects.row(i) !== row || rects.flags(i) & FLAG_SUSPENDED) continue
       const left = rects.left(i)
       const right = rects.right(i)
-      const far = x * ratio < left ? left - x * ratio : x * ratio > right ? x * ratio - right : 0
+      const far =
+        x * ratio < left ? left - x * ratio : x * ratio > right ? x * ratio - right : 0
       if (far < nearest && far <= slack) {
         nearest = far
         best = i
@@ -350,8 +422,14 @@ export class Timeline {
     const end = this.timeAt(rects.right(best) / ratio)
     const at = this.timeAt(x)
     return {
-      strip, lane: strip.state!.lane, depth: row - 1, fn: rects.fn(best), flags: rects.flags(best),
-      count: countOf(rects.words[best * 5 + 3]! >>> 24), begin, end,
+      strip,
+      lane: strip.state!.lane,
+      depth: row - 1,
+      fn: rects.fn(best),
+      flags: rects.flags(best),
+      count: countOf(rects.words[best * 5 + 3]! >>> 24),
+      begin,
+      end,
       time: Math.min(Math.max(at, begin), Math.max(end, begin)),
     }
   }
@@ -361,7 +439,8 @@ export class Timeline {
     const { session } = this
     const state = session.states.find((one) => one.lane === lane)
     if (!state) return
-    const strip = () => session.strips.find((one) => one.kind === 'lane' && one.state === state)
+    const strip = () =>
+      session.strips.find((one) => one.kind === 'lane' && one.state === state)
     if (state.isHidden || (strip()?.rowsShown ?? 0) <= depth) {
       state.isHidden = false
       state.fold = 'all'
@@ -373,7 +452,10 @@ export class Timeline {
     const height = this.canvas.clientHeight
     if (top < session.scrollTop + 4) session.scrollTop = Math.max(top - 30, 0)
     else if (top + ROW_HEIGHT > session.scrollTop + height)
-      session.scrollTop = Math.min(top - height / 2, Math.max(session.height - height, 0))
+      session.scrollTop = Math.min(
+        top - height / 2,
+        Math.max(session.height - height, 0),
+      )
     session.tell('layout')
   }
 

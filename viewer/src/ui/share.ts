@@ -1,0 +1,67 @@
+/** What leaves the page (copies, pictures) and what it keeps (the theme). */
+import { laneName } from '../model/trace'
+import type { Timeline } from '../view/timeline'
+import { announce } from './dom'
+import type { Session } from './session'
+
+const THEME_KEY = 'marey-theme'
+
+export function keptTheme(): string | null {
+  try {
+    return localStorage.getItem(THEME_KEY)
+  } catch {
+    return null // a page from a file may not keep anything
+  }
+}
+
+export function keepTheme(isDark: boolean): void {
+  try {
+    localStorage.setItem(THEME_KEY, isDark ? 'dark' : 'light')
+  } catch {
+    // as above
+  }
+}
+
+export async function copyText(text: string, what: string): Promise<void> {
+  await navigator.clipboard.writeText(text).then(
+    () => announce(`${what} copied`),
+    () => announce('copying is not allowed here'),
+  )
+}
+
+/** The command that prints what the window (or the area) shows. */
+export function reportCommand(session: Session): string {
+  const { from, to } = session.area ?? session.span
+  const start = `${Math.round(Math.max(from, 0))}ns`
+  const name = session.opened.name.replace(/'/g, `'\\''`)
+  return `marey report '${name}' --from ${start} --to ${Math.round(to)}ns`
+}
+
+export function savePicture(timeline: Timeline, name: string): void {
+  const { canvas, overlay } = timeline
+  const picture = document.createElement('canvas')
+  picture.width = canvas.width
+  picture.height = canvas.height
+  const context = picture.getContext('2d')
+  context?.drawImage(canvas, 0, 0)
+  context?.drawImage(overlay, 0, 0)
+  picture.toBlob((blob) => {
+    if (!blob) return
+    const link = document.createElement('a')
+    link.href = URL.createObjectURL(blob)
+    link.download = name
+    link.click()
+    URL.revokeObjectURL(link.href)
+  })
+}
+
+/** A lane's name; with its process where there are several. */
+export function laneTitle(session: Session, index: number): string {
+  const { lanes, processes } = session.info
+  const lane = lanes[index]
+  if (!lane) return `lane ${index}`
+  const name = laneName(lane)
+  return processes.length > 1
+    ? `${name}  (pid ${processes[lane.process]?.pid ?? '?'})`
+    : name
+}
