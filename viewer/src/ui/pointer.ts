@@ -188,6 +188,7 @@ export class Pointer {
     this.tip.hidden = !hit
     if (!hit || !event) return
     const { info } = session
+    const length = hit.end - hit.begin
     if (hit.depth < 0) {
       const name =
         hit.flags & FLAG_LOSS
@@ -208,8 +209,8 @@ export class Pointer {
           ? make(
               'div',
               {},
-              `at ${formatMoment(hit.begin, Math.max(hit.end - hit.begin, 100) / 100)}, ` +
-                formatDuration(hit.end - hit.begin),
+              `at ${formatMoment(hit.begin, Math.max(length, 100) / 100)}, ` +
+                formatDuration(length),
             )
           : null,
       )
