@@ -147,6 +147,20 @@ pc_exception_give(struct pc_exception e)
 /* What a callback returns: None is immortal from 3.12 on, where callbacks exist. */
 #define PC_NONE Py_None
 
+/* A local variable of a frame: new, NULL if there is none. */
+static inline PyObject *
+pc_frame_variable(PyFrameObject *frame, const char *name)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyFrame_GetVarString(frame, name);
+#else
+    PyObject *locals = PyFrame_GetLocals(frame);
+    PyObject *value = locals == NULL ? NULL : PyMapping_GetItemString(locals, name);
+    Py_XDECREF(locals);
+    return value;
+#endif
+}
+
 #if PY_VERSION_HEX < 0x030D0000
 static inline int
 pc_get_item_ref(PyObject *dict, PyObject *key, PyObject **out)

@@ -43,6 +43,42 @@ plain_attribute(PyObject *object, const char *name)
     return value;
 }
 
+/* Copies the name of a Thread object. */
+static bool
+copy_name(PyObject *thread, char *name, size_t capacity)
+{
+    PyObject *text = plain_attribute(thread, "_name");
+    PyObject *bytes = text != NULL && PyUnicode_Check(text) ? codes_utf8(text) : NULL;
+
+    if (bytes != NULL)
+        snprintf(name, capacity, "%s", PyBytes_AS_STRING(bytes));
+    Py_XDECREF(text);
+    Py_XDECREF(bytes);
+    return bytes != NULL;
+}
+
+/* A thread's first call is Thread._bootstrap(self), before it is registered anywhere.
+ * Copies the name if that is what the calling thread does. */
+static bool
+bootstrap_name(char *name, size_t capacity)
+{
+    PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
+    PyCodeObject *code = frame == NULL ? NULL : PyFrame_GetCode(frame);
+    PyObject *thread = NULL;
+    bool is_found = false;
+
+    if (code != NULL &&
+        PyUnicode_CompareWithASCIIString(code->co_qualname, "Thread._bootstrap") == 0)
+        thread = pc_frame_variable(frame, "self");
+    if (thread != NULL)
+        is_found = copy_name(thread, name, capacity);
+    Py_XDECREF(thread);
+    Py_XDECREF(code);
+    Py_XDECREF(frame);
+    PyErr_Clear();
+    return is_found;
+}
+
 /* Finds the name of the Python thread `ident` and copies it. */
 static bool
 python_name(unsigned long ident, char *name, size_t capacity)
@@ -50,20 +86,12 @@ python_name(unsigned long ident, char *name, size_t capacity)
     PyObject *active = module_entry("threading", "_active");
     PyObject *key =
         active != NULL && PyDict_Check(active) ? PyLong_FromUnsignedLong(ident) : NULL;
-    PyObject *thread = NULL, *text = NULL, *bytes = NULL;
+    PyObject *thread = NULL;
     bool is_found = false;
 
     if (key != NULL && pc_get_item_ref(active, key, &thread) > 0 &&
         strcmp(Py_TYPE(thread)->tp_name, "_DummyThread") != 0)
-        text = plain_attribute(thread, "_name");
-    if (text != NULL && PyUnicode_Check(text))
-        bytes = codes_utf8(text);
-    if (bytes != NULL) {
-        snprintf(name, capacity, "%s", PyBytes_AS_STRING(bytes));
-        is_found = true;
-    }
-    Py_XDECREF(bytes);
-    Py_XDECREF(text);
+        is_found = copy_name(thread, name, capacity);
     Py_XDECREF(thread);
     Py_XDECREF(key);
     return is_found;
@@ -79,7 +107,8 @@ threads_facts(struct marey_lane *lane, struct marey_thread_facts *out)
 
     out->python_id = PyThread_get_thread_ident();
     out->is_main = out->native_id == (uint64_t)getpid();
-    if (python_name(out->python_id, name, sizeof(name)))
+    if (python_name(out->python_id, name, sizeof(name)) ||
+        bootstrap_name(name, sizeof(name)))
         out->name = name;
     else if (out->is_main && module_entry("threading", "_active") == NULL)
         out->name = "MainThread"; /* `threading` will name it so */
