@@ -449,3 +449,37 @@ def test_a_full_disk_is_said(shop: Path) -> None:
             )
             assert done.returncode == 1, verb
             assert done.stderr == "marey: No space left on device\n", verb
+
+
+# ---- merge ----
+
+
+def test_merge_puts_traces_together(shop: Path, lossy: Path) -> None:
+    folder = shop.parent
+    done = marey("merge", shop, lossy, "-o", "both.marey", cwd=folder)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    value = json.loads(marey("info", "--json", "both.marey", cwd=folder).stdout)
+    assert sorted(p["program"] for p in value["processes"]) == [
+        "app.py",
+        "shop.py",
+        "worker.py",
+    ]
+    assert value["calls"] == 11 + 1
+    assert value["losses"] == 5
+    assert marey("check", "both.marey", cwd=folder).returncode == 0
+
+
+def test_merge_overwrites_nothing_and_leaves_nothing(shop: Path) -> None:
+    folder = shop.parent
+    before = shop.read_bytes()
+    done = marey("merge", shop, shop, "-o", shop, cwd=folder)
+    assert done.returncode == 2
+    assert "is there already" in done.stderr
+    assert shop.read_bytes() == before
+    (folder / "text").write_text("text")
+    for wrong in ("missing.marey", "text"):
+        done = marey("merge", shop, wrong, "-o", "out.marey", cwd=folder)
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        assert wrong in done.stderr
+        assert not (folder / "out.marey").exists()

@@ -489,3 +489,13 @@ def test_calls_of_a_long_trace_come_at_once(long_trace: Path) -> None:
         next(trace.calls())
         assert time.perf_counter() - started < 0.1
         assert sum(1 for _ in trace.calls()) == 400_000
+
+
+def test_traces_merge_into_a_new_file(shop: Path, tmp_path: Path) -> None:
+    target = tmp_path / "both.marey"
+    marey.merge([shop, str(shop)], target)
+    with marey.open(target) as trace:
+        assert len(trace.processes) == 2
+        assert trace.info().call_count == 22
+    with pytest.raises(marey.MareyError, match=r"both\.marey"):
+        marey.merge([shop], target)
