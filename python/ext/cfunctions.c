@@ -6,6 +6,7 @@
  * that a key never means two functions. Open addressing, read without a lock: entries
  * are published by one store, tables only ever replaced by larger ones.
  */
+#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -16,8 +17,11 @@ static struct {
     struct cfunctions_table table;
     struct cfunctions_entry entry;
 } empty;
+/* Of all functions that were seen, and of those that are recorded, whoever calls. */
 struct cfunctions_table *_Atomic cfunctions_table = &empty.table;
 struct cfunctions_table *_Atomic cfunctions_unfiltered = &empty.table;
+static struct cfunctions_table *unfiltered = &empty.table; /* the latter, when unused */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;   /* of what writes them */
 
 struct c_names {
     char *module, *name; /* owned */
@@ -38,45 +42,69 @@ insert(struct cfunctions_table *table, const PyMethodDef *key,
     table->count++;
 }
 
-static void
-choose_table(void)
+/* A table with room for `count` functions, holding those of `old`; `recorded_only`
+ * leaves out what is filtered out. The old one is never freed: a reader may be in it,
+ * and all old ones together are no larger than the new one. NULL: out of memory. */
+static struct cfunctions_table *
+larger(const struct cfunctions_table *old, uint32_t count, bool recorded_only)
 {
-    atomic_store_explicit(&cfunctions_unfiltered,
-                          tracer.has_skipped ? &empty.table
-                                             : atomic_load(&cfunctions_table),
-                          memory_order_release);
+    uint32_t capacity = 1024;
+
+    while (capacity < count * 4)
+        capacity *= 2;
+    struct cfunctions_table *table =
+        calloc(1, sizeof(*table) + capacity * sizeof(struct cfunctions_entry));
+    if (table == NULL)
+        return NULL;
+    table->mask = capacity - 1;
+    for (uint32_t i = 0; i <= old->mask; i++) {
+        const PyMethodDef *key = atomic_load(&old->entries[i].key);
+        struct marey_function *function = old->entries[i].function;
+        if (key != NULL && !(recorded_only && function->is_skipped))
+            insert(table, key, function);
+    }
+    return table;
+}
+
+static bool
+has_room(const struct cfunctions_table *table)
+{
+    return (table->count + 1) * 4 <= table->mask + 1;
+}
+
+/* Puts a new function where it belongs. The lock is held. */
+static bool
+put(const PyMethodDef *key, struct marey_function *function)
+{
+    struct cfunctions_table *all = atomic_load(&cfunctions_table);
+
+    if (!has_room(all)) {
+        all = larger(all, (all->count + 1) * 2, false);
+        if (all == NULL)
+            return false;
+        atomic_store_explicit(&cfunctions_table, all, memory_order_release);
+    }
+    insert(all, key, function);
+    if (function->is_skipped)
+        return true;
+    if (!has_room(unfiltered)) {
+        struct cfunctions_table *table =
+            larger(unfiltered, (unfiltered->count + 1) * 2, true);
+        if (table == NULL)
+            return true; /* the slow way will find it */
+        unfiltered = table;
+    }
+    insert(unfiltered, key, function);
+    if (!tracer.has_skipped)
+        atomic_store_explicit(&cfunctions_unfiltered, unfiltered, memory_order_release);
+    return true;
 }
 
 void
 cfunctions_has_skipped(void)
 {
     tracer.has_skipped = true;
-    choose_table();
-}
-
-static bool
-has_room(void)
-{
-    struct cfunctions_table *old = atomic_load(&cfunctions_table);
-
-    uint32_t old_capacity = old->mask + 1;
-
-    if ((old->count + 1) * 4 <= old_capacity)
-        return true;
-    uint32_t capacity = old_capacity == 1 ? 1024 : old_capacity * 2;
-    struct cfunctions_table *table =
-        calloc(1, sizeof(*table) + capacity * sizeof(struct cfunctions_entry));
-    if (table == NULL)
-        return false;
-    table->mask = capacity - 1;
-    for (uint32_t i = 0; i < old_capacity; i++)
-        if (atomic_load(&old->entries[i].key) != NULL)
-            insert(table, atomic_load(&old->entries[i].key), old->entries[i].function);
-    /* The old one is left as it is: a reader may be in it. Together they are no larger
-     * than the new one. */
-    atomic_store_explicit(&cfunctions_table, table, memory_order_release);
-    choose_table();
-    return true;
+    atomic_store_explicit(&cfunctions_unfiltered, &empty.table, memory_order_release);
 }
 
 /* ---- names ---- */
@@ -156,30 +184,48 @@ name_of(PyObject *callable, const PyMethodDef *key, char module[256], char name[
                                                        : NULL;
 }
 
-static struct marey_function *
-first_sight(PyObject *callable, const PyMethodDef *key)
+static bool
+is_filtered(const struct c_names *names)
 {
-    struct pc_exception saved = pc_exception_take();
+    return strcmp(names->module, "marey._core") == 0 ||
+           codes_is_excluded(names->module, names->name, "", true);
+}
+
+static struct marey_function *
+define(PyObject *callable, const PyMethodDef *key)
+{
     char module[256] = "", name[512] = "";
     struct c_names *names = calloc(1, sizeof(*names));
     struct marey_function *function = NULL;
 
-    if (names != NULL && has_room()) {
-        names->keeper = name_of(callable, key, module, name);
-        names->module = strdup(module);
-        names->name = strdup(name);
+    if (names == NULL)
+        return NULL;
+    names->keeper = name_of(callable, key, module, name);
+    names->module = strdup(module);
+    names->name = strdup(name);
+    if (names->module == NULL || names->name == NULL)
+        return NULL;
+    pthread_mutex_lock(&lock);
+    function = cfunctions_find(key); /* another thread may have been quicker */
+    if (function == NULL)
         function = marey_define_function(name, strlen(name),
                                          marey_define_string(module, strlen(module)), 0,
                                          0, MAREY_FUNCTION_C);
-    }
-    if (function != NULL) {
-        function->is_skipped = strcmp(module, "marey._core") == 0 ||
-                               codes_is_excluded(module, name, "", true);
-        if (function->is_skipped)
-            cfunctions_has_skipped();
+    if (function != NULL && function->owner == NULL) {
         function->owner = names;
-        insert(atomic_load(&cfunctions_table), key, function);
+        function->is_skipped = is_filtered(names);
+        put(key, function);
     }
+    pthread_mutex_unlock(&lock);
+    return function;
+}
+
+static struct marey_function *
+first_sight(PyObject *callable, const PyMethodDef *key)
+{
+    struct pc_exception saved = pc_exception_take();
+    struct marey_function *function = define(callable, key);
+
     PyErr_Clear();
     pc_exception_give(saved);
     return function;
@@ -199,21 +245,25 @@ cfunctions_get(PyObject *callable)
 static void
 refilter(struct marey_function *function, void *context)
 {
-    const struct c_names *names = function->owner;
-
     (void)context;
-    if (names != NULL && (function->flags & MAREY_FUNCTION_C) != 0) {
-        function->is_skipped = strcmp(names->module, "marey._core") == 0 ||
-                               codes_is_excluded(names->module, names->name, "", true);
-        tracer.has_skipped |= function->is_skipped;
-    }
+    if (function->owner != NULL && (function->flags & MAREY_FUNCTION_C) != 0)
+        function->is_skipped = is_filtered(function->owner);
 }
 
 void
 cfunctions_refilter(void)
 {
+    const struct cfunctions_table *all = atomic_load(&cfunctions_table);
+
     marey_each_function(refilter, NULL);
-    choose_table();
+    pthread_mutex_lock(&lock);
+    struct cfunctions_table *table = larger(all, all->count * 2, true);
+    if (table != NULL)
+        unfiltered = table;
+    atomic_store_explicit(&cfunctions_unfiltered,
+                          table == NULL || tracer.has_skipped ? &empty.table : table,
+                          memory_order_release);
+    pthread_mutex_unlock(&lock);
 }
 
 uint32_t

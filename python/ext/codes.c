@@ -145,7 +145,7 @@ refilter(struct marey_function *function, void *context)
         function->is_skipped =
             is_own(names->file) ||
             codes_is_excluded(names->module, names->name, names->file, false);
-        tracer.has_skipped |= function->is_skipped;
+        tracer.has_skipped |= function->is_skipped && !is_own(names->file);
         *(bool *)context |= function->is_skipped && !was_skipped;
     }
 }
@@ -273,7 +273,7 @@ define(PyCodeObject *code, PyObject *module, PyObject *name, PyObject *file)
         code->co_firstlineno > 0 ? (uint32_t)code->co_firstlineno : 0, flags_of(code));
     if (function != NULL) {
         function->is_skipped = is_skipped;
-        if (is_skipped)
+        if (is_skipped && !is_own(path))
             cfunctions_has_skipped();
         function->owner = names;
     }

@@ -95,8 +95,8 @@ struct cfunctions_table {
 };
 extern struct cfunctions_table *_Atomic cfunctions_table; /* never NULL */
 
-/* The same, or an empty one while some function is filtered out: each call then goes
- * the slow way and is looked at. */
+/* Of those that are recorded; an empty one while some function of the program is
+ * filtered out: each call then goes the slow way and its caller is looked at. */
 extern struct cfunctions_table *_Atomic cfunctions_unfiltered;
 
 /* Definitions stand in arrays of their module, 32 bytes each: neighbours stay so. */
