@@ -96,46 +96,42 @@ def count_events(interpreter: Interpreter, workload: str, rounds: int) -> int:
         return run.python_events + run.c_events
 
 
-def tools_for(interpreter: Interpreter) -> list[Tool]:
-    """Bare, the floor that switches off the same call sites, and Marey."""
+def tools_for(interpreter: Interpreter, *, with_bare: bool) -> list[Tool]:
+    """The floor that switches off the same call sites, and Marey; perhaps bare."""
     floor = "floor, disabling" if interpreter.series >= (3, 12) else "floor"
-    return [tool for tool in TOOLS if tool.name in ("bare", floor, "Marey")]
+    wanted = [floor, "Marey"] + ["bare"] * with_bare
+    return sorted(
+        (tool for tool in TOOLS if tool.name in wanted),
+        key=lambda tool: wanted.index(tool.name),
+    )
 
 
 def measure(
-    interpreter: Interpreter, workloads: list[str], jobs: int
+    interpreter: Interpreter, tools: list[Tool], workloads: list[str], jobs: int
 ) -> tuple[list[list[str]], dict[str, float]]:
     """The table's rows, and what Marey adds to the floor on each workload."""
-    tools = tools_for(interpreter)
     plan = [(t, w, rounds) for w in workloads for t in tools for rounds in SIZES[w]]
+
+    def count(run: tuple[Tool, str, int]) -> Count:
+        return count_instructions(run[0], interpreter, *run[1:])
+
     with ThreadPoolExecutor(jobs) as pool:
-        counts = dict(
-            zip(
-                plan,
-                pool.map(
-                    lambda run: count_instructions(run[0], interpreter, *run[1:]), plan
-                ),
-                strict=True,
-            )
-        )
+        counts = dict(zip(plan, pool.map(count, plan), strict=True))
     rows: list[list[str]] = []
     added: dict[str, float] = {}
     for workload in workloads:
         small, large = SIZES[workload]
         events = count_events(interpreter, workload, large)
         events -= count_events(interpreter, workload, small)
-        grown = [
-            counts[tool, workload, large].instructions
-            - counts[tool, workload, small].instructions
-            for tool in tools
+        pairs = [
+            (counts[t, workload, small], counts[t, workload, large]) for t in tools
         ]
-        bare, floor, marey = (instructions / events for instructions in grown)
-        recorded = counts[tools[-1], workload, large].events
-        recorded -= counts[tools[-1], workload, small].events
-        added[workload] = (grown[2] - grown[1]) / recorded
-        numbers = (bare, floor, marey, floor - bare, added[workload])
+        grown = [after.instructions - before.instructions for before, after in pairs]
+        recorded = pairs[1][1].events - pairs[1][0].events
+        added[workload] = (grown[1] - grown[0]) / recorded
+        numbers = [added[workload], *(instructions / events for instructions in grown)]
         rows.append(
-            [workload, f"{recorded:,}", f"{events:,}", *(f"{n:.1f}" for n in numbers)]
+            [workload, f"{events:,}", f"{recorded:,}", *(f"{n:.1f}" for n in numbers)]
         )
     return rows, added
 
@@ -148,6 +144,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--python", default="3.12", help="a version, command or file (default 3.12)")
     add("--limit", type=float, default=40, metavar="N", help="an event (default 40)")
     add("--workloads", nargs="+", choices=list(SIZES), default=list(SIZES))
+    add("--bare", action="store_true", help="count the bare interpreter as well")
+    add("--no-build", action="store_true", help="measure Marey as it was built last")
     add("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
     return parser.parse_args()
 
@@ -159,13 +157,14 @@ def main() -> int:
             raise MissingError("valgrind is not installed")
         interpreter = find_interpreter(arguments.python)
         for environment in ("plain", "marey"):
-            set_up(interpreter, environment)
-        rows, added = measure(interpreter, arguments.workloads, arguments.jobs)
+            set_up(interpreter, environment, build=not arguments.no_build)
+        tools = tools_for(interpreter, with_bare=arguments.bare)
+        rows, added = measure(interpreter, tools, arguments.workloads, arguments.jobs)
     except MissingError as problem:
         print(f"instructions: {problem}", file=sys.stderr)
         return 2
-    header = ["", "recorded", "events", "bare", "floor", "Marey"]
-    header += ["floor adds", "Marey adds"]
+    header = ["", "events", "recorded", "Marey adds to the floor"]
+    header += [tool.name for tool in tools]
     print(
         f"Instructions an event, Python {interpreter.version} ({interpreter.build})\n"
     )

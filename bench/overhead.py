@@ -63,7 +63,7 @@ def parse_arguments() -> argparse.Namespace:
         "--clock",
         choices=("wall", "cpu"),
         default="wall",
-        help="time of recording alone; a busy machine stretches cpu time less",
+        help="time that is compared; a busy machine stretches cpu time less",
     )
     add(
         "--scale",
@@ -71,6 +71,7 @@ def parse_arguments() -> argparse.Namespace:
         default=0.1,
         help="share of a workload's full size; at 1, VizTracer needs some 20 GB",
     )
+    add("--no-build", action="store_true", help="measure Marey as it was built last")
     add("--timeout", type=int, default=600, metavar="S", help="for one run (600)")
     add("--out", type=Path, metavar="FILE", help="write the tables here, not to stdout")
     add("--json", type=Path, metavar="FILE", help="write all runs here as well")
@@ -97,7 +98,7 @@ def full_rounds(workload: str) -> int:
 
 
 def available_tools(
-    interpreter: Interpreter, wanted: Iterable[str] | None
+    interpreter: Interpreter, wanted: Iterable[str] | None, *, build: bool
 ) -> tuple[list[Tool], dict[str, str]]:
     """The tools that work here, environments made, and why the others do not."""
     problems: dict[str, str] = {}
@@ -113,7 +114,7 @@ def available_tools(
         if tool.environment not in environments:
             log(f"  setting up {tool.environment}")
             try:
-                set_up(interpreter, tool.environment)
+                set_up(interpreter, tool.environment, build=build)
                 environments[tool.environment] = None
             except MissingError as problem:
                 environments[tool.environment] = str(problem)
@@ -181,7 +182,9 @@ def measure_interpreter(
 ) -> report.Section:
     interpreter = find_interpreter(spec)
     log(f"Python {interpreter.version} ({interpreter.build})")
-    tools, problems = available_tools(interpreter, arguments.tools)
+    tools, problems = available_tools(
+        interpreter, arguments.tools, build=not arguments.no_build
+    )
     for name, problem in problems.items():
         log(f"  {name}: {problem}")
     section = report.Section(interpreter.version, interpreter.build, problems)

@@ -44,6 +44,11 @@ class Measurement:
         """The field that tells the time of recording alone."""
         return "inner_cpu_ns" if self.clock == "cpu" else "inner_ns"
 
+    @property
+    def outer(self) -> str:
+        """The field that tells the time of the whole command."""
+        return "cpu_s" if self.clock == "cpu" else "wall_ns"
+
     def value(self, tool: str, field: str) -> float | None:
         """A figure of the tool over all its runs: their median, or their minimum."""
         if tool in self.problems or not self.runs.get(tool):
@@ -161,7 +166,7 @@ def ratios(section: Section, field: str) -> list[str]:
         worst = max if upper == "Marey" else min
         values: list[float | None] = []
         for measurement in section.measurements:
-            what = measurement.inner if field == "inner" else field
+            what = measurement.inner if field == "inner" else measurement.outer
             above = measurement.extra(upper, what)
             below = measurement.extra(lower, what)
             if above is None or below is None or above <= 0 or below <= 0:
@@ -255,8 +260,8 @@ def render_section(section: Section) -> list[str]:
         tool_table(section, tools, whole_command),
     )
     part(
-        "Whole command: added wall time, one tool's over another's",
-        ratios(section, "wall_ns"),
+        "Whole command: added time, one tool's over another's",
+        ratios(section, "outer"),
     )
     part(
         "Exit: from the program's last act to the end of the process",
@@ -276,7 +281,7 @@ def render(head: Head, sections: Sequence[Section]) -> str:
         "",
         f"Measured on {head.date} on {head.machine}; Marey at {head.commit}.",
         f"The {head.take} of {head.repeat} runs, the tools in turn, workloads at "
-        f"{head.scale:g} of full size; recording alone by {head.clock} time. "
+        f"{head.scale:g} of full size; added times are {head.clock} times. "
         f"The bare runs spread by ±{head.noise:.1%} "
         "(half the distance of the quartiles, the median workload); load average "
         f"{head.load_before:.1f} before and {head.load_after:.1f} after, "

@@ -172,8 +172,8 @@ def find_interpreter(spec: str) -> Interpreter:
     raise MissingError(f"no Python found for {spec!r}")
 
 
-def set_up(interpreter: Interpreter, environment: str) -> None:
-    """Makes the environment if it is not there yet; Marey is installed anew."""
+def set_up(interpreter: Interpreter, environment: str, *, build: bool) -> None:
+    """Makes the environment if it is not there; `build` installs Marey anew."""
     folder = interpreter.folder / environment
     wanted = [*LIBRARIES]
     if environment in PEERS:
@@ -186,7 +186,7 @@ def set_up(interpreter: Interpreter, environment: str) -> None:
         stamp.write_text(repr(wanted))
     if environment == "plain":
         install_floor(interpreter, folder)
-    if environment == "marey":
+    if environment == "marey" and build:
         if not (ROOT / "pyproject.toml").exists():
             raise MissingError("there is nothing to install yet")
         pip_install(interpreter, environment, "--force-reinstall", str(ROOT))
