@@ -49,8 +49,8 @@ def _program() -> str:
         argument = arguments.pop(0)
         if argument in ("-m", "-c") and arguments:
             return f"{argument} {arguments[0]}" if argument == "-m" else "-c"
-        if argument.startswith("-m") or argument.startswith("-c"):
-            return argument[:2] + " " + argument[2:] if argument[1] == "m" else "-c"
+        if argument.startswith(("-m", "-c")):
+            return "-m " + argument[2:] if argument[1] == "m" else "-c"
         if argument in ("-W", "-X", "--check-hash-based-pycs") and arguments:
             arguments.pop(0)
         elif argument == "-" or not argument.startswith("-"):

@@ -163,9 +163,7 @@ class Handler(BaseHTTPRequestHandler):
     def _refuse(self, status: HTTPStatus) -> None:
         self._send(f"{status.phrase}\n".encode(), "text/plain", status)
 
-    def _send_head(
-        self, status: HTTPStatus, kind: str, size: int, **more: str
-    ) -> None:
+    def _send_head(self, status: HTTPStatus, kind: str, size: int, **more: str) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(size))
@@ -177,9 +175,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
 
-    def _send(
-        self, body: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK
-    ) -> None:
+    def _send(self, body: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
         self._send_head(status, kind, len(body))
         if self.command != "HEAD":
             self.wfile.write(body)

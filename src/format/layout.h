@@ -16,11 +16,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MAREY_FILE_MAGIC UINT64_C(0x0A0D594552414D89) /* 89 'M' 'A' 'R' 'E' 'Y' CR LF  \
+#define MAREY_FILE_MAGIC                                                               \
+    UINT64_C(0x0A0D594552414D89)                /* 89 'M' 'A' 'R' 'E' 'Y' CR LF  \
                                                        */
-#define MAREY_EXTENT_MAGIC UINT32_C(0x4B48434D)       /* 'M' 'C' 'H' 'K' */
-#define MAREY_VERSION_MAJOR 1                         /* readers refuse another one */
-#define MAREY_VERSION_MINOR 0                         /* readers accept a larger one */
+#define MAREY_EXTENT_MAGIC UINT32_C(0x4B48434D) /* 'M' 'C' 'H' 'K' */
+#define MAREY_VERSION_MAJOR 1                   /* readers refuse another one */
+#define MAREY_VERSION_MINOR 0                   /* readers accept a larger one */
 
 #define MAREY_PAGE_SIZE 4096  /* the file header; slots start at a multiple of it */
 #define MAREY_EXTENT_ALIGN 64 /* extents start and end at a multiple of it */
@@ -132,16 +133,19 @@ struct marey_extent_header {
 #define MAREY_OP_COUNTER 0x09 /* varint name string id, f64 value */
 #define MAREY_OP_VALUES                                                                \
     0x0A /* (o) u8 role, varint blob: values of the innermost call */
-#define MAREY_OP_ENTER_AT 0x0B /* varint function id, varint line it was called from   \
+#define MAREY_OP_ENTER_AT                                                              \
+    0x0B /* varint function id, varint line it was called from   \
                                 */
-#define MAREY_OP_SWITCH 0x0C /* (o) varint lane serial: the thread now runs that lane  \
+#define MAREY_OP_SWITCH                                                                \
+    0x0C /* (o) varint lane serial: the thread now runs that lane  \
                               */
 #define MAREY_OP_FLOW_OUT 0x0D /* varint flow id: an arrow starts here */
 #define MAREY_OP_FLOW_IN 0x0E  /* varint flow id: the arrow ends here */
 #define MAREY_OP_LOG 0x0F /* varint name string id, u8 class, varint blob + 1 or 0 */
 #define MAREY_OP_SIZED_MIN 0x20 /* unknown ops up to _MAX carry varint size, bytes */
 #define MAREY_OP_SIZED_MAX 0x3F
-#define MAREY_OP_YIELD 0x40  /* + slot: the innermost call is suspended, or exhausted  \
+#define MAREY_OP_YIELD                                                                 \
+    0x40                     /* + slot: the innermost call is suspended, or exhausted  \
                               */
 #define MAREY_OP_RESUME 0x60 /* + slot: that activation runs again */
 #define MAREY_ACTIVATION_SLOTS 32
@@ -205,7 +209,8 @@ struct marey_extent_header {
 #define MAREY_PAYLOAD_RAW_MAX (UINT32_C(1) << 28)
 #define MAREY_SLOT_SIZE_MIN 4096
 #define MAREY_SLOT_SIZE_MAX 65536
-#define MAREY_SLOT_SIZE_DEEP 16777216 /* where the snapshot of a deep stack needs it   \
+#define MAREY_SLOT_SIZE_DEEP                                                           \
+    16777216 /* where the snapshot of a deep stack needs it   \
                                        */
 #define MAREY_VARINT_MAX 10
 #define MAREY_EVENT_SIZE_MAX 40 /* of one event but RESYNC and sized ops */

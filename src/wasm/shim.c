@@ -117,8 +117,7 @@ EXPORT("trace_info") int trace_info(void)
     return answer_end(marey_answer_info(trace, &text), &text);
 }
 
-EXPORT("trace_string") int
-trace_string(uint32_t index)
+EXPORT("trace_string") int trace_string(uint32_t index)
 {
     struct marey_answer text = {0};
 
@@ -140,7 +139,8 @@ EXPORT("trace_index") int trace_index(void)
 }
 
 EXPORT("trace_tile")
-int trace_tile(uint32_t lane, double from_ns, double to_ns, uint32_t resolution)
+int
+trace_tile(uint32_t lane, double from_ns, double to_ns, uint32_t resolution)
 {
     struct marey_lod_options options = MAREY_LOD_ALL;
     uint8_t *bytes = NULL;
@@ -196,8 +196,9 @@ EXPORT("trace_stack") int trace_stack(uint32_t lane, double time_ns)
 }
 
 EXPORT("trace_call")
-int trace_call(uint32_t lane, uint32_t depth, double time_ns, double end_hint_ns,
-               double step_limit)
+int
+trace_call(uint32_t lane, uint32_t depth, double time_ns, double end_hint_ns,
+           double step_limit)
 {
     struct marey_answer text = {0};
 
@@ -208,8 +209,9 @@ int trace_call(uint32_t lane, uint32_t depth, double time_ns, double end_hint_ns
 }
 
 EXPORT("trace_calls")
-int trace_calls(uint32_t function, double from_ns, double to_ns, const bool *lanes,
-                uint32_t limit)
+int
+trace_calls(uint32_t function, double from_ns, double to_ns, const bool *lanes,
+            uint32_t limit)
 {
     struct marey_question question = question_of(from_ns, to_ns, lanes, NULL);
     struct marey_answer text = {0};
@@ -219,8 +221,9 @@ int trace_calls(uint32_t function, double from_ns, double to_ns, const bool *lan
 }
 
 EXPORT("trace_event")
-int trace_event(uint32_t lane, double time_ns, int is_backwards, int only_begins,
-                const bool *functions)
+int
+trace_event(uint32_t lane, double time_ns, int is_backwards, int only_begins,
+            const bool *functions)
 {
     struct marey_question question = question_of(-1, -1, NULL, functions);
     struct marey_answer text = {0};
@@ -316,16 +319,15 @@ EXPORT("view_palette") uint32_t *view_palette(uint32_t count)
     return colours;
 }
 
-EXPORT("view_colours") const uint32_t *
-view_colours(void)
+EXPORT("view_colours") const uint32_t *view_colours(void)
 {
     return view.palette.colours;
 }
 
 /* The colour of a function whose module, name and file lie behind each other. */
-EXPORT("view_colour") uint32_t
-view_colour(const char *texts, uint32_t module_size, uint32_t name_size,
-            uint32_t file_size, uint32_t flags, int is_dark)
+EXPORT("view_colour")
+uint32_t view_colour(const char *texts, uint32_t module_size, uint32_t name_size,
+                     uint32_t file_size, uint32_t flags, int is_dark)
 {
     struct marey_function_info function = {0};
 
@@ -344,7 +346,8 @@ EXPORT("view_states") const uint8_t *view_states(void)
 
 /* A canvas of this size, cleared. Returns its pixels. */
 EXPORT("view_canvas")
-uint32_t *view_canvas(uint32_t width, uint32_t height, int is_dark)
+uint32_t *
+view_canvas(uint32_t width, uint32_t height, int is_dark)
 {
     if (width == 0 || height == 0 || width > CANVAS_SIDE_MAX ||
         height > CANVAS_SIDE_MAX)
@@ -369,9 +372,9 @@ uint32_t *view_canvas(uint32_t width, uint32_t height, int is_dark)
 /* Draws one lane and keeps its rectangles at view_rects(). Returns how many. */
 EXPORT("view_lane")
 uint32_t
-    view_lane(uint32_t lane, double from_ns, double to_ns, uint32_t row_first,
-              uint32_t row_count, int32_t top, int32_t marks_top, uint32_t row_height,
-              uint32_t marks_height, uint32_t upper, uint32_t bottom, uint32_t scale)
+view_lane(uint32_t lane, double from_ns, double to_ns, uint32_t row_first,
+          uint32_t row_count, int32_t top, int32_t marks_top, uint32_t row_height,
+          uint32_t marks_height, uint32_t upper, uint32_t bottom, uint32_t scale)
 {
     struct marey_lod_window window = {(int64_t)from_ns,  (int64_t)to_ns,
                                       view.canvas.width, lane,
@@ -418,22 +421,22 @@ EXPORT("view_rows") uint32_t view_rows(uint32_t lane)
     return view.index_bytes == NULL ? 0 : marey_lod_row_count(&view.index, lane);
 }
 
-EXPORT("view_pixels") const uint32_t *
-view_pixels(void)
+EXPORT("view_pixels") const uint32_t *view_pixels(void)
 {
     return view.canvas.pixels;
 }
 
 EXPORT("view_fill")
-void view_fill(int32_t left, int32_t top, int32_t right, int32_t bottom,
-               uint32_t colour)
+void
+view_fill(int32_t left, int32_t top, int32_t right, int32_t bottom, uint32_t colour)
 {
     marey_raster_fill(&view.canvas, left, top, right, bottom, colour);
 }
 
 /* Buckets of floats at answer_at(); the palette's FOUND functions are the set. */
 EXPORT("view_density")
-int view_density(double from_ns, double to_ns, uint32_t bucket_count)
+int
+view_density(double from_ns, double to_ns, uint32_t bucket_count)
 {
     uint8_t *set = malloc((size_t)view.palette.count + 1);
     float *buckets = malloc((size_t)bucket_count * 4 + 4);
@@ -474,8 +477,9 @@ EXPORT("view_series") int view_series(void)
 
 /* Draws a counter; its points stay at answer_at(). */
 EXPORT("view_counter")
-int view_counter(uint32_t series, double from_ns, double to_ns, int32_t top,
-                 uint32_t height)
+int
+view_counter(uint32_t series, double from_ns, double to_ns, int32_t top,
+             uint32_t height)
 {
     size_t capacity = (size_t)view.canvas.width + 2, count;
     float *points = malloc(capacity * 16);

@@ -12,9 +12,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import marey
+import pytest
 from marey import _view
 from marey._core import Total
 from marey.serve import PAGE, Server, byte_range
@@ -290,9 +289,10 @@ def check_tables(shown: dict[str, list[dict]], totals: dict[str, Total]) -> None
         assert [int(text) for text in texts] == want
 
 
-tools = all(
-    shutil.which(name) for name in ("node", "clang", "wasm-ld")
-) and (ROOT / "viewer/node_modules/esbuild").exists()
+tools = (
+    all(shutil.which(name) for name in ("node", "clang", "wasm-ld"))
+    and (ROOT / "viewer/node_modules/esbuild").exists()
+)
 
 
 @pytest.mark.skipif(not tools, reason="needs clang, wasm-ld, node, esbuild")
