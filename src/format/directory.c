@@ -94,7 +94,7 @@ place_holds(const struct marey_extent_header *header, uint64_t offset)
 static bool
 is_kept(const struct scan *scan, const struct marey_extent_header *header)
 {
-    if (header->sequence == 0)
+    if (header->sequence == 0 && header->state != MAREY_STATE_CLOSED)
         return false;
     if (scan->only_definitions)
         return header->kind == MAREY_EXTENT_DEFINITIONS;
@@ -154,7 +154,8 @@ makes_sense(const struct marey_extent_header *header)
     if (header->state == MAREY_STATE_OPEN)
         return header->snapshot_size <= room && header->codec == MAREY_CODEC_NONE &&
                header->kind != MAREY_EXTENT_SOURCE;
-    return header->state == MAREY_STATE_CLOSED && header->payload_size <= room &&
+    return header->state == MAREY_STATE_CLOSED && header->sequence != 0 &&
+           header->payload_size <= room &&
            header->snapshot_size <= header->payload_size &&
            header->record_count <= header->payload_size - header->snapshot_size &&
            header->raw_size <= MAREY_PAYLOAD_RAW_MAX &&

@@ -16,6 +16,12 @@ struct taker {
     bool is_bad;   /* no writer writes this */
 };
 
+static bool
+may_go_on(const struct taker *in)
+{
+    return !(in->is_short || in->is_torn || in->is_bad);
+}
+
 static uint64_t
 take_varint(struct taker *in)
 {
@@ -85,15 +91,9 @@ take_function(struct taker *in)
 {
     uint32_t function = take_below(in, MAREY_FUNCTION_ID_MAX);
 
-    if (function == 0)
+    if (function == 0 && may_go_on(in))
         in->is_bad = true;
     return function;
-}
-
-static bool
-may_go_on(const struct taker *in)
-{
-    return !(in->is_short || in->is_torn || in->is_bad);
 }
 
 /* ---- snapshots ---- */
@@ -104,7 +104,8 @@ take_entry(struct taker *in, uint64_t base_ticks, struct marey_snapshot_entry *o
     uint64_t code = take_varint(in);
     uint64_t age = take_varint(in);
 
-    if (code >> 1 == 0 || code >> 1 > MAREY_FUNCTION_ID_MAX || age > base_ticks)
+    if (may_go_on(in) &&
+        (code >> 1 == 0 || code >> 1 > MAREY_FUNCTION_ID_MAX || age > base_ticks))
         in->is_bad = true;
     out->function = (uint32_t)(code >> 1);
     out->is_resumed = (code & MAREY_SNAPSHOT_RESUMED) != 0;
@@ -222,6 +223,8 @@ take_extended(struct marey_cursor *cursor, struct taker *in, uint64_t *ticks,
     uint8_t op = take_u8(in);
     uint64_t advanced;
 
+    if (in->is_short)
+        return true;
     switch (op) {
     case MAREY_OP_ADVANCE:
         advanced = take_u64(in);
