@@ -243,12 +243,13 @@ read_chunk(struct player *player, struct player_stream *stream,
     return false;
 }
 
-/* A lane of which nothing was seen yet begins with its first chunk. */
+/* A lane of which nothing was seen yet begins with its first chunk; others are where
+ * their stream is. */
 static void
 begin_lane(const struct player *player, struct player_stream *stream, uint64_t ticks)
 {
-    if (stream->home->last_ns == INT64_MIN)
-        observe(player, stream->home, ticks);
+    observe(player, stream->home,
+            stream->home->last_ns == INT64_MIN ? ticks : stream->last_ticks);
     if (stream->last_ticks < ticks)
         stream->last_ticks = ticks;
 }
@@ -387,9 +388,11 @@ play_other(struct player *player, struct player_stream *stream, struct beat *out
     switch (event->kind) {
     case MAREY_EVENT_RESYNC:
         stream->snapshot = event->snapshot;
+        /* The calls that are over ended when the lane was last seen. */
         go_to_snapshot(player, stream, event->ticks);
         return false;
     case MAREY_EVENT_LOST:
+        observe(player, stream->lane, event->ticks);
         is_told = tell_gap(stream->lane, event->number, out);
         stream->due += event->number;
         break;
@@ -414,7 +417,7 @@ play(struct player *player, struct player_stream *stream, struct beat *out)
 {
     const struct marey_event *event = &stream->event;
     struct player_lane *lane = stream->lane;
-    int64_t now_ns = observe(player, lane, event->ticks);
+    int64_t now_ns = clock_ns(&player->trace->clock, event->ticks);
 
     if (MAREY_UNLIKELY(now_ns >= player->selection.to_ns)) {
         lane->last_ns = player->selection.to_ns;
@@ -424,6 +427,8 @@ play(struct player *player, struct player_stream *stream, struct beat *out)
     stream->last_ticks = event->ticks;
     if (MAREY_UNLIKELY(event->kind >= MAREY_EVENT_THROWN))
         return play_other(player, stream, out);
+    if (MAREY_LIKELY(now_ns > lane->last_ns))
+        lane->last_ns = now_ns;
     player->position++;
     stream->due++;
     lane->event_count++;
