@@ -244,6 +244,7 @@ def losses() -> bytes:
     lane.call(length)
     lane.lose(3)
     lane.resync([Open(module, 1_000), Open(work, entered), Open(work, lane.now)])
+    lane.seal()
     lane.leave()
     lane.resync([Open(module, 1_000)])
     lane.leave()
@@ -470,6 +471,8 @@ def notes() -> bytes:
 def many_events() -> bytes:
     """A few thousand events in many chunks, some of one tick."""
     builder, process, lane, (module, work, length) = start()
+    process.string("ValueError")
+    process.seal()
     lane.enter(module)
     for i in range(500):
         lane.enter(work, dt=i % 3)

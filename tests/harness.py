@@ -89,7 +89,7 @@ def by_reference(trace: reference_reader.Trace) -> list[Thread]:
             rows.append(
                 Row(
                     event.depth, function.name, function.module, function.file,
-                    bool(function.flags & 1), call.resumed,
+                    bool(function.flags & 1), call.resumed and not call.earlier,
                     call.thrown, call.how, call.exception,
                     numbers.get(id(call)),
                 )

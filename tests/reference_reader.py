@@ -92,7 +92,7 @@ class Lane:
     python_id: int = 0
     start: int = 0
     parent: int = 0
-    name: str = "?"
+    name: str = ""
     end: int | None = None
     events: list[Event] = field(default_factory=list)
     roots: list[Call] = field(default_factory=list)
@@ -161,6 +161,7 @@ class Trace:
     blobs: dict[tuple[int, int], list[tuple[str, object]]] = field(default_factory=dict)
     sources: dict[int, tuple[str, bytes | None]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    lacks_definitions: bool = False  # so what is not defined is no damage of its own
 
     def ns(self, ticks: int) -> int:
         """Nanoseconds from the origin, rounded down."""
@@ -363,7 +364,7 @@ def define(trace: Trace, process: Process, tag: int, body: Bytes) -> None:
         if (module and module not in process.strings) or (
             file and file not in process.files
         ):
-            raise DamageError("a function in a module or file that is not defined")
+            trace.problems.append(f"function {number}: its module or file is not known")
         process.functions[number] = Function(
             number, body.rest(), process.strings.get(module, ""),
             process.files.get(file, ("", 0))[0], line, flags
@@ -501,7 +502,8 @@ class Player:
 
     def function(self, number: int) -> Function:
         if number not in self.process.functions:
-            self.trace.problems.append(f"function {number} is not defined")
+            if not self.trace.lacks_definitions:
+                raise DamageError(f"function {number} is not defined")
             self.process.functions[number] = Function(number, "?")
         return self.process.functions[number]
 
@@ -737,6 +739,7 @@ def read(path: str | Path) -> Trace:
     (trace.flags,) = struct.unpack_from("<Q", data, 128)
     trace.extents = list(walk_extents(data, trace))
     read_definitions(trace)
+    trace.lacks_definitions = bool(trace.problems)
     read_events(trace)
     read_blobs(trace)
     read_sources(trace)
