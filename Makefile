@@ -46,7 +46,7 @@ fuzz: ## each fuzzer for MAREY_FUZZ_SECONDS (default 20)
 
 bench: ## what recording costs, beside an empty hook and other tracers
 	@tools/setup test
-	@python=$$(tools/pythons which) && exec "$$python" bench/overhead.py
+	@python=$$(tools/pythons which) && exec "$$python" bench/overhead.py --out bench/results.md
 
 wheel: ## a wheel for the newest interpreter here, in dist/
 	@tools/setup test

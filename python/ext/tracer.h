@@ -94,6 +94,7 @@ struct cfunctions_table {
     struct cfunctions_entry entries[];
 };
 extern struct cfunctions_table *_Atomic cfunctions_table; /* never NULL */
+#define CFUNCTIONS_NEAR 4 /* entries that the quick look goes on to */
 
 /* Of those that are recorded; an empty one while some function of the program is
  * filtered out: each call then goes the slow way and its caller is looked at. */
@@ -137,7 +138,7 @@ cfunctions_find(const PyMethodDef *key)
     }
 }
 
-/* Its function, if it is of the two common types and was found at first try. */
+/* Its function, if it is of the two common types and near its place in the table. */
 static inline struct marey_function *
 cfunctions_quick(PyObject *callable)
 {
@@ -152,13 +153,18 @@ cfunctions_quick(PyObject *callable)
         key = ((PyMethodDescrObject *)callable)->d_method;
     else
         return NULL;
-    const struct cfunctions_entry *entry =
-        &table->entries[cfunctions_hash(key) & table->mask];
-    if (MAREY_UNLIKELY(atomic_load_explicit(&entry->key, memory_order_relaxed) != key))
-        return NULL;
-    struct marey_function *function = entry->function;
-    MAREY_ASSUME(function != NULL);
-    return function;
+    uint32_t at = cfunctions_hash(key);
+    for (uint32_t last = at + CFUNCTIONS_NEAR;; at++) {
+        const struct cfunctions_entry *entry = &table->entries[at & table->mask];
+        if (MAREY_LIKELY(atomic_load_explicit(&entry->key, memory_order_relaxed) ==
+                         key)) {
+            struct marey_function *function = entry->function;
+            MAREY_ASSUME(function != NULL);
+            return function;
+        }
+        if (at == last)
+            return NULL;
+    }
 }
 
 /* The same, made at first sight. */
