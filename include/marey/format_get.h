@@ -117,6 +117,11 @@ const struct marey_stream *marey_directory_stream(
 enum marey_status marey_extent_read(const struct marey_directory *directory,
                                     const struct marey_extent *extent, uint8_t *dst);
 
+/* Bytes at `at` of the payload, without a check. */
+bool marey_extent_read_part(const struct marey_directory *directory,
+                            const struct marey_extent *extent, size_t at, uint8_t *dst,
+                            size_t size_bytes);
+
 /* ---- snapshots ---- */
 
 /* The calls that were open at one moment, outermost first. */

@@ -136,3 +136,18 @@ marey_extent_read(const struct marey_directory *directory,
                ? MAREY_OK
                : MAREY_CORRUPT;
 }
+
+bool
+marey_extent_read_part(const struct marey_directory *directory,
+                       const struct marey_extent *extent, size_t at, uint8_t *dst,
+                       size_t size_bytes)
+{
+    if (at > extent->payload_size || size_bytes > extent->payload_size - at)
+        return false;
+    if (extent->copy == NULL)
+        return marey_directory_read(
+            directory, extent->offset + sizeof(struct marey_extent_header) + at, dst,
+            size_bytes);
+    memcpy(dst, extent->copy + at, size_bytes);
+    return true;
+}
