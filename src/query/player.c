@@ -5,48 +5,8 @@
 
 #include "query/play.h"
 
-#define FREE_BUFFERS_MAX 64
-
-/* ---- buffers ---- */
-
-static struct chunk_buffer *
-take_buffer(struct player *player, size_t size)
-{
-    struct chunk_buffer *buffer = player->free_buffers;
-
-    if (buffer != NULL) {
-        player->free_buffers = buffer->next;
-        player->free_buffer_count--;
-    } else {
-        buffer = marey_memory_new(1, sizeof(*buffer));
-        if (buffer == NULL)
-            return NULL;
-    }
-    if (!marey_memory_grow((void **)&buffer->bytes, &buffer->capacity, size, 1)) {
-        marey_memory_free(buffer->bytes);
-        marey_memory_free(buffer);
-        return NULL;
-    }
-    return buffer;
-}
-
-static void
-give_buffer(struct player *player, struct player_stream *stream)
-{
-    struct chunk_buffer *buffer = stream->chunk;
-
-    stream->chunk = NULL;
-    if (buffer == NULL)
-        return;
-    if (player->free_buffer_count >= FREE_BUFFERS_MAX) {
-        marey_memory_free(buffer->bytes);
-        marey_memory_free(buffer);
-        return;
-    }
-    buffer->next = player->free_buffers;
-    player->free_buffers = buffer;
-    player->free_buffer_count++;
-}
+/* An event and the note on it fit into this. */
+#define EVENT_ROOM 64
 
 static bool
 fail(struct player *player, enum marey_status status, const char *what)
@@ -140,7 +100,7 @@ go_to_end(struct player *player, struct player_stream *stream)
 {
     const struct process *process = &player->trace->processes[stream->home->process];
 
-    give_buffer(player, stream);
+    marey_chunk_give(player, stream);
     stream->phase = PHASE_END;
     set_key(player, stream,
             process->end_ticks > stream->last_ticks ? process->end_ticks
@@ -169,20 +129,42 @@ go_to_chunk(struct player *player, struct player_stream *stream)
                                                              : next->base_ticks);
 }
 
+/* Near the end of what is held: reads on, or ends the chunk. */
+static MAREY_NOINLINE void
+fetch_last(struct player *player, struct player_stream *stream)
+{
+    struct chunk_buffer *chunk = stream->chunk;
+    bool has_event;
+
+    if (chunk->left > 0)
+        marey_chunk_refill(player, chunk);
+    has_event = marey_cursor_next(&chunk->cursor, &stream->event);
+    while (!has_event && chunk->cursor.is_cut_short &&
+           marey_chunk_refill(player, chunk))
+        has_event = marey_cursor_next(&chunk->cursor, &stream->event);
+    if (has_event) {
+        stream->phase = PHASE_EVENTS;
+        set_key(player, stream, stream->event.ticks);
+        return;
+    }
+    marey_chunk_give(player, stream);
+    go_to_chunk(player, stream);
+}
+
 /* Loads the event that comes next. */
 MAREY_INLINE void
 fetch(struct player *player, struct player_stream *stream)
 {
     struct chunk_buffer *chunk = stream->chunk;
 
-    if (MAREY_LIKELY(marey_cursor_next(&chunk->cursor, &stream->event))) {
-        stream->phase = PHASE_EVENTS;
-        if (!player->is_by_lane)
-            stream->key = stream->event.ticks;
+    if (MAREY_UNLIKELY(chunk->cursor.end - chunk->cursor.next < EVENT_ROOM) ||
+        MAREY_UNLIKELY(!marey_cursor_next(&chunk->cursor, &stream->event))) {
+        fetch_last(player, stream);
         return;
     }
-    give_buffer(player, stream);
-    go_to_chunk(player, stream);
+    stream->phase = PHASE_EVENTS;
+    if (!player->is_by_lane)
+        stream->key = stream->event.ticks;
 }
 
 /* How much of the lane's stack the snapshot leaves as it is. Moves the snapshot behind
@@ -216,31 +198,18 @@ go_to_snapshot(struct player *player, struct player_stream *stream, uint64_t ope
     stream->phase = PHASE_CUT;
 }
 
-/* Reads a chunk into a buffer of the stream. False: it is damaged, or (with a status)
- * nothing goes on. */
+/* Opens a chunk. False: it is damaged, or (with a status) nothing goes on. */
 static bool
 read_chunk(struct player *player, struct player_stream *stream,
            const struct marey_extent *extent)
 {
-    struct chunk_buffer *chunk = take_buffer(player, extent->payload_size);
+    enum marey_status status = marey_chunk_take(player, stream, extent);
 
-    if (chunk == NULL)
-        return fail(player, MAREY_NOMEM, "no memory for a chunk");
-    stream->chunk = chunk;
-    enum marey_status status =
-        marey_extent_read(player->trace->directory, extent, chunk->bytes);
-    if (status == MAREY_OK &&
-        marey_snapshot_init(&stream->snapshot, chunk->bytes, extent->snapshot_size,
-                            extent->base_ticks)) {
-        marey_cursor_init(&chunk->cursor, chunk->bytes + extent->snapshot_size,
-                          extent->payload_size - extent->snapshot_size,
-                          extent->base_ticks, extent->is_open);
-        return true;
-    }
-    give_buffer(player, stream);
+    if (status == MAREY_NOMEM)
+        return fail(player, status, "no memory for a chunk");
     if (status == MAREY_IO)
         return fail(player, status, "the trace cannot be read");
-    return false;
+    return status == MAREY_OK;
 }
 
 /* A lane of which nothing was seen yet begins with its first chunk; others are where
@@ -402,7 +371,7 @@ play_other(struct player *player, struct player_stream *stream, struct beat *out
     default:
         /* Of a function that is not known: the rest of the chunk is lost. */
         stream->due--;
-        give_buffer(player, stream);
+        marey_chunk_give(player, stream);
         go_to_chunk(player, stream);
         return false;
     }
@@ -650,7 +619,8 @@ marey_player_init(struct player *player, struct marey_trace *trace,
 {
     bool *has_task = marey_memory_new(trace->process_count, sizeof(*has_task));
 
-    *player = (struct player){.trace = trace, .selection = *selection};
+    *player = (struct player){
+        .trace = trace, .selection = *selection, .held_max = PLAYER_HELD_MAX};
     player->is_by_lane = order == MAREY_ORDER_LANE;
     player->lanes = marey_memory_new(trace->lane_count, sizeof(*player->lanes));
     player->streams = marey_memory_new(trace->lane_count, sizeof(*player->streams));
@@ -673,13 +643,8 @@ void
 marey_player_release(struct player *player)
 {
     for (uint32_t i = 0; i < player->stream_count; i++)
-        give_buffer(player, &player->streams[i]);
-    while (player->free_buffers != NULL) {
-        struct chunk_buffer *buffer = player->free_buffers;
-        player->free_buffers = buffer->next;
-        marey_memory_free(buffer->bytes);
-        marey_memory_free(buffer);
-    }
+        marey_chunk_give(player, &player->streams[i]);
+    marey_chunk_release_free(player);
     for (size_t i = 0; player->lanes != NULL && i < player->trace->lane_count; i++)
         marey_memory_free(player->lanes[i].frames);
     marey_memory_free(player->lanes);

@@ -104,6 +104,9 @@ struct chunk_buffer {
     struct marey_cursor cursor;
     uint8_t *bytes; /* owned */
     size_t capacity;
+    const struct marey_extent *extent;
+    size_t held_at; /* where in the payload `bytes` begins */
+    size_t left;    /* of the payload, behind what is held */
 };
 
 enum stream_phase {
@@ -158,11 +161,16 @@ struct player {
     void *forget_context;
     struct chunk_buffer *free_buffers; /* owned */
     uint32_t free_buffer_count;
+    size_t held_bytes; /* in buffers of streams */
+    size_t held_max;   /* more, and streams hold pieces */
+    uint8_t *whole;    /* owned; a payload of which a piece is to be held */
+    size_t whole_capacity;
     uint64_t position; /* events played */
     enum marey_status status;
     struct marey_error error;
 };
 
+#define PLAYER_HELD_MAX (64u << 20)
 #define TRAIT_C 1
 #define TRAIT_SELECTED 2
 
@@ -175,6 +183,17 @@ void marey_player_release(struct player *player);
 bool marey_player_next(struct player *player, struct beat *out);
 
 /* ---- between the player's files ---- */
+
+/* Opens a chunk: the stream's cursor and snapshot are at its beginning. On failure the
+ * stream holds nothing. */
+enum marey_status marey_chunk_take(struct player *player, struct player_stream *stream,
+                                   const struct marey_extent *extent);
+/* Gives back what the stream holds, if anything. */
+void marey_chunk_give(struct player *player, struct player_stream *stream);
+/* Moves a piece on, to begin at the cursor. False: there is no more, or it cannot be
+ * read. */
+bool marey_chunk_refill(struct player *player, struct chunk_buffer *chunk);
+void marey_chunk_release_free(struct player *player);
 
 /* Makes room for one more frame. */
 bool marey_player_grow(struct player_lane *lane);
