@@ -70,10 +70,12 @@ on_py_return(struct marey_lane *lane, struct pc_frame *frame, PyObject *value)
 static struct marey_function *
 function_of(struct pc_frame *frame)
 {
-    struct marey_function *function = pc_code_extra(frame->code, tracer.extra_index);
+    struct marey_function *function = codes_recorded(frame->code);
 
-    return MAREY_LIKELY(function != NULL)
-               ? function
+    if (MAREY_LIKELY(function != NULL))
+        return function;
+    return pc_code_extra(frame->code, tracer.extra_index) != NULL
+               ? codes_get(frame->code)
                : codes_first_sight(frame->code, frame->globals);
 }
 
