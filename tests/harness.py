@@ -105,8 +105,8 @@ def by_api(path: Path) -> list[Thread]:
     with marey.open(path) as trace:
         threads = {lane.index: Thread(lane.name) for lane in trace.lanes}
         stacks: dict[int, list[Row]] = {index: [] for index in threads}
-        alive: dict[tuple[int, int], object] = {}
-        for event in trace.events(by_lane=True):
+        alive: dict[tuple[int, int], Row] = {}  # the last part of each activation
+        for event in trace.events():
             index = event.lane.index
             rows, stack = threads[index].rows, stacks[index]
             if event.kind in ("begin", "resume"):
@@ -119,7 +119,10 @@ def by_api(path: Path) -> list[Thread]:
                 if event.kind == "resume":
                     row.is_resumed, row.thrown = True, event.text or ""
                     key = event.process.serial, event.activation
-                    row.activation = alive.setdefault(key, object())
+                    last = alive.get(key)
+                    is_same = last is not None and last.how == "yielded"
+                    row.activation = last.activation if last and is_same else object()
+                    alive[key] = row
                 assert row.depth == len(stack)
                 rows.append(row)
                 stack.append(row)
@@ -127,7 +130,8 @@ def by_api(path: Path) -> list[Thread]:
                 row, row.how = stack.pop(), "yielded"
                 key = event.process.serial, event.activation
                 if not row.is_resumed:
-                    row.activation = alive[key] = object()
+                    row.activation = object()
+                    alive[key] = row
             elif event.kind == "end":
                 row = stack.pop()
                 assert event.ended is not None

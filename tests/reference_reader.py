@@ -717,7 +717,9 @@ def activations(trace: Trace) -> list[list[Call]]:
     alive: dict[tuple[int, int], list[Call]] = {}
     for _, resumed, call in sorted(parts, key=lambda part: part[:2]):
         key = call.lane.process, call.key or 0
-        if not resumed or key not in alive:
+        last = alive[key][-1] if key in alive else None
+        # A key is unique among those alive, so one that has ended is another.
+        if not resumed or last is None or last.how != "yielded":
             alive[key] = []
             found.append(alive[key])
         alive[key].append(call)
