@@ -159,13 +159,17 @@ enum marey_status marey_trace_source(struct marey_trace *trace, struct marey_tex
 
 /* ---- choosing ---- */
 
+/* What is filtered out is as if it had not been recorded, but for the times of what is
+ * left: a call's callees hang on the nearest caller that is shown, and depths count
+ * only calls that are shown. */
 struct marey_selection {
     int64_t from_ns;   /* events before are left out; calls that reach in are kept */
     int64_t to_ns;     /* events at or after are left out */
     const bool *lanes; /* by lane index; NULL: all */
     const bool *functions;   /* by function index; NULL: all */
     int64_t min_duration_ns; /* shorter calls make no step, and the BEGIN of a longer
-                              * one comes late, yet before all that is inside it */
+                              * one comes late, yet before all that is inside it; of
+                              * generators, running parts */
     uint32_t max_depth;      /* calls at this depth or deeper make no step */
 };
 #define MAREY_SELECTION_ALL                                                            \
@@ -180,8 +184,9 @@ bool marey_function_matches(const struct marey_trace *trace, uint32_t function,
 
 /* ---- walking ---- */
 
-/* MAREY_ORDER_TIME: all lanes interleaved in time. MAREY_ORDER_LANE: lane after lane.
- */
+/* MAREY_ORDER_TIME: all lanes interleaved in time; at one moment, by index. With
+ * MAREY_ORDER_LANE, lane after lane; what a thread recorded for its tasks then comes
+ * with the thread, and the parts of a call that ran on several lanes are not joined. */
 enum marey_order { MAREY_ORDER_TIME, MAREY_ORDER_LANE };
 
 enum marey_step_kind {
@@ -230,15 +235,22 @@ struct marey_step {
     uint8_t log_class;
 };
 
-/* Selection and its tables are borrowed until marey_walk_free(). Calls open at the
- * start of the window make a BEGIN with was_open; calls open at its end an END with
- * MAREY_END_OPEN. Calls that are filtered out make no step and are no parent; time
- * and self time stay those of the whole call. */
+/* The tables of the selection are borrowed until marey_walk_free().
+ *
+ * On each lane BEGIN and RESUME nest with END and SUSPEND, and time does not go back
+ * (but for a BEGIN that comes late). Calls open at the start of the window make a
+ * BEGIN with was_open at from_ns; calls open at its end an END with MAREY_END_OPEN at
+ * to_ns, or where their process ends. Durations are those of the whole part; self time
+ * of a call that reaches into the window counts from from_ns.
+ *
+ * Where events were lost: a GAP at the last time seen, then an END with MAREY_END_CUT
+ * for each call that is not open behind it, then a BEGIN with was_open for each that
+ * is new. */
 enum marey_status marey_walk_new(struct marey_trace *trace,
                                  const struct marey_selection *selection,
                                  enum marey_order order, struct marey_walk **out,
                                  struct marey_error *err);
-/* False at the end, and when marey_walk_error() is not MAREY_OK. */
+/* False at the end, and when marey_walk_status() is not MAREY_OK. */
 bool marey_walk_next(struct marey_walk *walk, struct marey_step *out);
 enum marey_status marey_walk_status(const struct marey_walk *walk,
                                     struct marey_error *err);
@@ -263,6 +275,17 @@ enum marey_status marey_trace_values(struct marey_trace *trace, uint32_t lane,
 
 /* ---- totals ---- */
 
+/* The tracer's cost is taken off by the events that fell into a time, at the cost of
+ * one event of its kind (Python or C) as the recording measured it. The two events of a
+ * call: about half of each falls into the call and half into its caller, so one event's
+ * cost is taken from the call's own time and one from its caller's; what is further
+ * below counts whole. So, with c the cost of an event,
+ *
+ *     corrected total = total - c of itself - 2 c of each call below
+ *     corrected self  = self  - c of itself - c of each call it made
+ *
+ * and a point in time costs one event where it happened. Sums are corrected, not single
+ * calls, and are not below 0. Without a measured cost nothing is taken off. */
 struct marey_total {
     uint32_t function;   /* index */
     uint32_t other;      /* of an edge: caller or callee; MAREY_NO_INDEX: none */
@@ -272,7 +295,7 @@ struct marey_total {
     int64_t total_ns;    /* inside it, recursion counted once, suspended parts not */
     int64_t self_ns;
     int64_t min_ns, mean_ns, max_ns; /* of one call, all its running parts together */
-    int64_t p50_ns, p90_ns, p99_ns;  /* within 1 % (log-linear histogram) */
+    int64_t p50_ns, p90_ns, p99_ns;  /* within 1 %; 0 for edges */
     int64_t corrected_self_ns;       /* self_ns less the tracer's measured cost */
     int64_t corrected_total_ns;
 };
