@@ -158,28 +158,32 @@ static PyObject *
 name_of(PyObject *callable, const PyMethodDef *key, char module[256], char name[512])
 {
     char type_name[256];
+    const char *own_name;
     PyTypeObject *type = NULL;
 
     if (PyCFunction_Check(callable)) {
         PyCFunctionObject *function = (PyCFunctionObject *)callable;
         PyObject *self = function->m_self;
+        own_name = function->m_ml->ml_name;
         if (self == NULL || PyModule_Check(self)) {
             PyObject *text =
                 function->m_module != NULL && PyUnicode_Check(function->m_module)
                     ? codes_utf8(function->m_module)
                     : NULL;
             snprintf(module, 256, "%s", text == NULL ? "" : PyBytes_AS_STRING(text));
-            snprintf(name, 512, "%s", key->ml_name);
+            snprintf(name, 512, "%s", own_name);
             Py_XDECREF(text);
             return Py_NewRef(callable);
         }
         type = PyType_Check(self) ? (PyTypeObject *)self : Py_TYPE(self);
-        type = definer(type, key);
+        if (((uintptr_t)key & 1) == 0)
+            type = definer(type, key);
     } else {
+        own_name = key->ml_name;
         type = PyDescr_TYPE(callable);
     }
     split_type_name(type, module, type_name, sizeof(type_name));
-    snprintf(name, 512, "%s.%s", type_name, key->ml_name);
+    snprintf(name, 512, "%s.%s", type_name, own_name);
     return (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0 ? Py_NewRef((PyObject *)type)
                                                        : NULL;
 }

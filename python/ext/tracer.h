@@ -19,6 +19,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "marey/capture.h"
 
@@ -107,6 +108,19 @@ cfunctions_hash(const PyMethodDef *key)
     return (uint32_t)((uintptr_t)key >> 5);
 }
 
+/* All types share one definition of __new__: theirs is told by the type. Such keys are
+ * odd, and never in the place where the quick look searches for the shared one. */
+static inline const PyMethodDef *
+cfunctions_own_key(const PyCFunctionObject *function)
+{
+    const char *name = function->m_ml->ml_name;
+
+    if (name[0] == '_' && strcmp(name, "__new__") == 0 && function->m_self != NULL &&
+        PyType_Check(function->m_self))
+        return (const PyMethodDef *)((uintptr_t)function->m_self | 1);
+    return function->m_ml;
+}
+
 /* The method definition of a C function or method; NULL for other callables (classes,
  * Python functions, objects with __call__). */
 static inline const PyMethodDef *
@@ -117,7 +131,7 @@ cfunctions_key(PyObject *callable)
     if (type == &PyMethodDescr_Type || type == &PyClassMethodDescr_Type)
         return ((PyMethodDescrObject *)callable)->d_method;
     if (type == &PyCFunction_Type || type == &PyCMethod_Type)
-        return ((PyCFunctionObject *)callable)->m_ml;
+        return cfunctions_own_key((PyCFunctionObject *)callable);
     return NULL;
 }
 

@@ -181,12 +181,17 @@ cut_above(struct marey_lane *lane, struct marey_call *call, uint64_t now)
     }
 }
 
+/* Set in the key of a lane's outermost call, which so ends the slow way: then the
+ * thread is looked at a last time. Low bits of keys are free (frames are aligned; C
+ * calls have 1, spans 2). */
+#define OUTERMOST ((uintptr_t)4)
+
 static struct marey_call *
 find_call(struct marey_lane *lane, uintptr_t key)
 {
     struct marey_call *call = lane->top;
 
-    while (call > lane->stack && call->key != key)
+    while (call > lane->stack && (call->key & ~OUTERMOST) != key)
         call--;
     return call > lane->stack ? call : NULL;
 }
@@ -242,8 +247,9 @@ push(struct marey_lane *lane, const struct marey_function *function, uintptr_t k
         write_resume(lane, function, key, now);
     else if (!waits)
         write_enter(lane, function, now);
+    bool is_outermost = lane->top == lane->stack;
     *++lane->top = (struct marey_call){
-        .key = key,
+        .key = is_outermost ? key | OUTERMOST : key,
         .start_ticks = waits ? now : lane->last_ticks,
         .function = function,
         .is_resumed = is_resumed,
@@ -314,9 +320,9 @@ park_spans(struct marey_lane *lane, struct marey_call *call, uint64_t now)
 
     if (parked == NULL)
         return; /* they will be cut */
-    free(take_parked(call->key));
+    free(take_parked(call->key & ~OUTERMOST));
     memcpy(parked->spans, call + 1, count * sizeof(struct marey_call));
-    parked->owner = call->key;
+    parked->owner = call->key & ~OUTERMOST;
     parked->count = count;
     write_pending(lane);
     while (lane->top > call) {
@@ -350,6 +356,8 @@ unearth(struct marey_lane *lane, uintptr_t key, uint64_t now)
     if (call == NULL)
         return false;
     cut_above(lane, call, now);
+    if ((call->key & OUTERMOST) != 0)
+        marey_lane_look(lane);
     return true;
 }
 

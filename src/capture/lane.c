@@ -157,6 +157,12 @@ find_name(struct marey_lane *lane)
     }
 }
 
+void
+marey_lane_look(struct marey_lane *lane)
+{
+    find_name(lane);
+}
+
 /* The thread's Thread object is registered a few events after its first: look again
  * soon, and then ever more rarely. */
 static void

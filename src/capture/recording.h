@@ -53,6 +53,8 @@ void marey_thread_watch(struct marey_lane *lane);
 /* Room for one event of at most MAREY_EVENT_SIZE_MAX bytes: rolls the chunk when there
  * is none. */
 void marey_lane_room(struct marey_lane *lane);
+/* Asks for the thread's name again: it may have another now. */
+void marey_lane_look(struct marey_lane *lane);
 /* Closes the chunk and starts the next. */
 void marey_lane_roll(struct marey_lane *lane);
 /* Closes the chunk for good, says that the lane ended, gives its slots back. */

@@ -167,16 +167,12 @@ static void
 add_closed(struct scan *scan, const struct marey_extent_header *header)
 {
     struct marey_directory *directory = scan->directory;
-    uint64_t end = header->offset + sizeof(*header) + header->payload_size;
     const uint8_t *bytes = (const uint8_t *)header;
 
     if (header->content_check != marey_checksum32(bytes + 32, 92) ||
         !makes_sense(header)) {
         note_damaged_chunk(directory, header->offset, header->extent_size,
                            MAREY_DAMAGE_HEADER);
-    } else if (end > directory->size_bytes) {
-        note_damaged_chunk(directory, header->offset, header->extent_size,
-                           MAREY_DAMAGE_TRUNCATED);
     } else {
         struct marey_extent extent = extent_of(header);
         add_extent(directory, &extent);

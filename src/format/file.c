@@ -363,7 +363,16 @@ write_chunk(struct marey_file *file, struct marey_extent_header *header,
     marey_extent_seal(header);
     parts[0] = (struct iovec){header, sizeof(*header)};
     parts[part_count] = (struct iovec){(void *)zeros, padded - size};
-    return write_all(sure_fd(file), parts, part_count + 1, header->offset);
+    uint64_t offset = header->offset;
+    int fd = sure_fd(file);
+    if (write_all(fd, parts, part_count + 1, offset))
+        return true;
+    /* A full disk: what there is of it becomes a hole again, for half a chunk is none.
+     * Where that is not supported readers find a damaged chunk. */
+    int status = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                           (off_t)offset, (off_t)padded);
+    (void)status;
+    return false;
 }
 
 bool

@@ -42,7 +42,53 @@ is_same_stream(const struct marey_extent *a, const struct marey_extent *b)
     return a->kind == b->kind && a->process == b->process && a->lane == b->lane;
 }
 
-/* Of chunks that stand in two places, keeps the first: it is the closed one. */
+static bool
+reaches_beyond(const struct marey_directory *directory,
+               const struct marey_extent *extent)
+{
+    return !extent->is_open &&
+           extent->offset + sizeof(struct marey_extent_header) + extent->payload_size >
+               directory->size_bytes;
+}
+
+/* A process that is killed while it copies a slot to the tail leaves half a chunk there;
+ * the whole one still stands in the slot. */
+static bool
+is_half_written(const struct marey_directory *directory,
+                const struct marey_extent *closed)
+{
+    if (closed->is_open)
+        return false;
+    if (reaches_beyond(directory, closed))
+        return true;
+    uint8_t *payload = marey_memory_new(closed->payload_size, 1);
+    bool is_half = payload != NULL &&
+                   marey_extent_read(directory, closed, payload) == MAREY_CORRUPT;
+    marey_memory_free(payload);
+    return is_half;
+}
+
+/* Chunks whose bytes are not all there. */
+static void
+drop_truncated(struct marey_directory *directory)
+{
+    struct marey_extent *extents = directory->extents;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < directory->extent_count; i++) {
+        if (!reaches_beyond(directory, &extents[i])) {
+            extents[kept++] = extents[i];
+            continue;
+        }
+        directory->damaged_count++;
+        marey_directory_note(directory, extents[i].offset, extents[i].payload_size,
+                             MAREY_DAMAGE_TRUNCATED);
+    }
+    directory->extent_count = kept;
+}
+
+/* Of chunks that stand in two places, keeps the first: it is the closed one; or the
+ * open one, while the closed one is half written. */
 static void
 drop_doubles(struct marey_directory *directory)
 {
@@ -52,6 +98,11 @@ drop_doubles(struct marey_directory *directory)
     for (size_t i = 0; i < directory->extent_count; i++) {
         if (kept > 0 && is_same_stream(&extents[kept - 1], &extents[i]) &&
             extents[kept - 1].sequence == extents[i].sequence) {
+            if (extents[i].is_open && is_half_written(directory, &extents[kept - 1])) {
+                extents[kept - 1] = extents[i];
+                extents[i].copy = NULL;
+                continue;
+            }
             if (!extents[i].is_open)
                 marey_directory_note(directory, extents[i].offset,
                                      extents[i].payload_size, MAREY_DAMAGE_TWICE);
@@ -74,6 +125,7 @@ marey_directory_make_streams(struct marey_directory *directory)
     marey_sort(directory->extents, directory->extent_count, sizeof(*extents),
                compare_extents);
     drop_doubles(directory);
+    drop_truncated(directory);
     for (size_t i = 0; i < directory->extent_count; i++) {
         if (i > 0 && is_same_stream(&extents[i - 1], &extents[i])) {
             directory->streams[directory->stream_count - 1].count++;
