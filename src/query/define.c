@@ -31,109 +31,6 @@ forget(struct defining *defining)
     defining->trace->is_definition_lost = true;
 }
 
-/* ---- processes ---- */
-
-static int
-compare_serials(const void *a, const void *b)
-{
-    const struct process *left = a, *right = b;
-
-    return left->serial < right->serial ? -1 : left->serial > right->serial;
-}
-
-/* The index of a process by its serial, among the first `count`. */
-static uint32_t
-find_process(const struct marey_trace *trace, uint32_t serial, size_t count)
-{
-    size_t from = 0, to = count;
-
-    while (from < to) {
-        size_t middle = from + (to - from) / 2;
-        if (trace->processes[middle].serial == serial)
-            return (uint32_t)middle;
-        if (trace->processes[middle].serial < serial)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    return MAREY_NO_INDEX;
-}
-
-/* One entry for each process that has a stream. */
-static bool
-list_processes(struct marey_trace *trace)
-{
-    const struct marey_directory *directory = trace->directory;
-    size_t kept = 0;
-
-    for (size_t i = 0; i < directory->stream_count; i++) {
-        uint32_t serial = directory->streams[i].process;
-        size_t count = trace->process_count;
-        if (count > 0 && trace->processes[count - 1].serial == serial)
-            continue;
-        if (!marey_memory_grow((void **)&trace->processes, &trace->process_capacity,
-                               count + 1, sizeof(*trace->processes)))
-            return false;
-        trace->processes[trace->process_count++] = (struct process){.serial = serial};
-    }
-    marey_sort(trace->processes, trace->process_count, sizeof(*trace->processes),
-               compare_serials);
-    for (size_t i = 0; i < trace->process_count; i++) {
-        if (kept == 0 ||
-            trace->processes[kept - 1].serial != trace->processes[i].serial)
-            trace->processes[kept++] = trace->processes[i];
-    }
-    trace->process_count = kept;
-    for (size_t i = 0; i < kept; i++) {
-        struct process *process = &trace->processes[i];
-        process->parent = MAREY_NO_INDEX;
-        process->jump = (uint32_t)i;
-        process->strings.first = process->files.first = process->functions.first = 1;
-        process->program = process->executable = process->version = process->directory =
-            process->options = trace->empty_string;
-    }
-    return true;
-}
-
-/* Hangs a process below its parent. `jump` leads to an ancestor so chosen that any
- * other is found in a number of steps that grows with the logarithm (Myers, 1983). */
-static void
-set_parent(struct marey_trace *trace, struct process *process, uint32_t index)
-{
-    const struct process *parent = &trace->processes[index];
-    const struct process *jump = &trace->processes[parent->jump];
-
-    process->parent = index;
-    process->generation = parent->generation + 1;
-    process->jump = parent->generation - jump->generation ==
-                            jump->generation - trace->processes[jump->jump].generation
-                        ? jump->jump
-                        : index;
-}
-
-uint32_t
-marey_trace_resolve_slow(const struct marey_trace *trace, const struct process *process,
-                         enum id_kind kind, uint32_t id)
-{
-    size_t at = kind == ID_STRING ? offsetof(struct process, strings)
-                : kind == ID_FILE ? offsetof(struct process, files)
-                                  : offsetof(struct process, functions);
-#define MAP_OF(process)                                                                \
-    ((const struct id_map *)(const void *)((const char *)(process) + at))
-
-    if (id == 0)
-        return MAREY_NO_INDEX;
-    while (id < MAP_OF(process)->first && process->parent != MAREY_NO_INDEX) {
-        const struct process *far = &trace->processes[process->jump];
-        process = id < MAP_OF(far)->first ? far : &trace->processes[process->parent];
-    }
-    const struct id_map *map = MAP_OF(process);
-#undef MAP_OF
-    if (id < map->first || id - map->first >= map->count)
-        return MAREY_NO_INDEX;
-    return map->indices[id - map->first];
-}
-
 /* ---- ids ---- */
 
 static void
@@ -256,9 +153,9 @@ define_process(struct defining *defining, struct process *process,
         }
         process->argument_count++;
     }
-    uint32_t parent = find_process(trace, def->parent, defining->process);
+    uint32_t parent = marey_process_find(trace, def->parent, defining->process);
     if (parent != MAREY_NO_INDEX)
-        set_parent(trace, process, parent);
+        marey_process_set_parent(trace, process, parent);
     /* What it defined before it said what it shares would not fit behind that. */
     if (process->strings.count + process->files.count + process->functions.count > 0) {
         forget(defining);
@@ -520,7 +417,8 @@ finish_lanes(struct marey_trace *trace)
 
     for (size_t i = 0; i < directory->stream_count; i++) {
         const struct marey_stream *stream = &directory->streams[i];
-        uint32_t process = find_process(trace, stream->process, trace->process_count);
+        uint32_t process =
+            marey_process_find(trace, stream->process, trace->process_count);
         if (stream->kind != MAREY_EXTENT_EVENTS)
             continue;
         struct lane *lane = lane_of(trace, process, stream->lane);
@@ -586,7 +484,7 @@ marey_trace_define(struct marey_trace *trace, struct marey_error *err)
     bool is_done = marey_intern_put(&trace->strings, "", 0, &trace->empty_string) &&
                    marey_intern_put(&trace->hosts, trace->directory->header.boot_id,
                                     BOOT_ID_SIZE, &host) &&
-                   list_processes(trace);
+                   marey_process_list(trace);
 
     for (size_t i = 0; is_done && i < trace->process_count; i++) {
         const struct marey_stream *stream = marey_directory_stream(

@@ -195,6 +195,12 @@ void marey_chunk_give(struct player *player, struct player_stream *stream);
 bool marey_chunk_refill(struct player *player, struct chunk_buffer *chunk);
 void marey_chunk_release_free(struct player *player);
 
+/* Sets a stream to its first chunk, or to the one that reaches into the window. */
+void marey_player_begin(struct player *player, struct player_stream *stream,
+                        const struct marey_stream *source, struct player_lane *home);
+/* Makes the heap of the streams that have begun. */
+void marey_player_order(struct player *player);
+
 /* Makes room for one more frame. */
 bool marey_player_grow(struct player_lane *lane);
 /* The frame takes over what is known of its activation, which is then running. */

@@ -74,18 +74,7 @@ marey_rewrite_ticks(const struct rewrite *rewrite, uint64_t ticks)
 static uint32_t
 process_index(const struct marey_trace *trace, uint32_t serial)
 {
-    size_t from = 0, to = trace->process_count;
-
-    while (from < to) {
-        size_t middle = from + (to - from) / 2;
-        if (trace->processes[middle].serial < serial)
-            from = middle + 1;
-        else
-            to = middle;
-    }
-    return from < trace->process_count && trace->processes[from].serial == serial
-               ? (uint32_t)from
-               : MAREY_NO_INDEX;
+    return marey_process_find(trace, serial, trace->process_count);
 }
 
 void

@@ -3,48 +3,52 @@
 
 #define KEY_SIZE 8
 
-/* Key of each stored text -> its extent. Made when the first text is asked for: one
- * short read each. */
+/* Key of each stored text -> its extent: one short read each. */
 static bool
-make_index(struct marey_trace *trace)
+index_keys(const struct marey_directory *directory, struct marey_table *keys)
 {
-    const struct marey_directory *directory = trace->directory;
-
     for (size_t i = 0; i < directory->extent_count; i++) {
         const struct marey_extent *extent = &directory->extents[i];
         uint8_t key[KEY_SIZE];
         if (extent->kind != MAREY_EXTENT_SOURCE || extent->payload_size < KEY_SIZE ||
-            !directory->source.read(directory->source.context,
-                                    extent->offset + sizeof(struct marey_extent_header),
-                                    key, KEY_SIZE))
+            !marey_extent_read_part(directory, extent, 0, key, KEY_SIZE))
             continue;
         uint64_t number = marey_u64_get(key);
-        if (marey_table_get(&trace->source_index, number) == MAREY_TABLE_NONE &&
-            !marey_table_put(&trace->source_index, number, (uint32_t)i))
+        if (marey_table_get(keys, number) == MAREY_TABLE_NONE &&
+            !marey_table_put(keys, number, (uint32_t)i))
             return false;
     }
-    trace->has_source_index = true;
     return true;
 }
 
-/* The extent that holds the text of a file, or MAREY_NO_INDEX. A file that changed
- * while it was recorded has several: the first is given. */
+/* Path of each file -> the extent of its text, made when the first text is asked for. A
+ * file that changed while it was recorded has several: the first counts. */
+static bool
+make_index(struct marey_trace *trace)
+{
+    struct marey_table keys = {0};
+    bool is_done = index_keys(trace->directory, &keys);
+
+    for (uint32_t i = 0; is_done && i < trace->files.count; i++) {
+        const struct source_file *file = trace_file(trace, i);
+        uint32_t extent = marey_table_get(&keys, file->key);
+        if (file->key != 0 && extent != MAREY_TABLE_NONE &&
+            marey_table_get(&trace->source_index, file->path) == MAREY_TABLE_NONE)
+            is_done = marey_table_put(&trace->source_index, file->path, extent);
+    }
+    marey_table_release(&keys);
+    trace->has_source_index = is_done;
+    return is_done;
+}
+
 static uint32_t
 find_extent(const struct marey_trace *trace, struct marey_text file)
 {
     uint32_t path = marey_intern_get(&trace->strings, file.bytes, file.size_bytes);
 
-    if (path == MAREY_TABLE_NONE)
-        return MAREY_NO_INDEX;
-    for (uint32_t i = 0; i < trace->files.count; i++) {
-        const struct source_file *known = trace_file(trace, i);
-        if (known->path != path || known->key == 0)
-            continue;
-        uint32_t extent = marey_table_get(&trace->source_index, known->key);
-        if (extent != MAREY_TABLE_NONE)
-            return extent;
-    }
-    return MAREY_NO_INDEX;
+    if (file.size_bytes == 0 || path == MAREY_TABLE_NONE)
+        return MAREY_TABLE_NONE;
+    return marey_table_get(&trace->source_index, path);
 }
 
 static enum marey_status
@@ -75,8 +79,8 @@ marey_trace_source(struct marey_trace *trace, struct marey_text file,
 
     if (!trace->has_source_index && !make_index(trace))
         return marey_fail(err, MAREY_NOMEM, "no memory for the list of sources");
-    uint32_t index = file.size_bytes == 0 ? MAREY_NO_INDEX : find_extent(trace, file);
-    if (index == MAREY_NO_INDEX) {
+    uint32_t index = find_extent(trace, file);
+    if (index == MAREY_TABLE_NONE) {
         *out = (struct marey_text){"", 0};
         return MAREY_OK;
     }

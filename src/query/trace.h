@@ -118,7 +118,7 @@ struct marey_trace {
     struct kept_payload source_text;
     uint8_t *source_bytes; /* owned; the text given last */
     size_t source_capacity;
-    struct marey_table source_index; /* key -> extent index */
+    struct marey_table source_index; /* path -> extent index */
     bool has_source_index;
 };
 
@@ -128,6 +128,15 @@ enum marey_status marey_trace_open_owned(const struct marey_byte_source *source,
                                          void (*close_source)(void *context),
                                          struct marey_trace **out,
                                          struct marey_error *err);
+
+/* The index of a process by its serial, among the first `count`; or MAREY_NO_INDEX. */
+uint32_t marey_process_find(const struct marey_trace *trace, uint32_t serial,
+                            size_t count);
+/* Makes an entry for each process that has a stream, in order. False: no memory. */
+bool marey_process_list(struct marey_trace *trace);
+/* Hangs a process below its parent, whose index is lower than its own. */
+void marey_process_set_parent(struct marey_trace *trace, struct process *process,
+                              uint32_t index);
 
 /* Reads all definition streams into the tables. */
 enum marey_status marey_trace_define(struct marey_trace *trace,
