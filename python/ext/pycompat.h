@@ -147,6 +147,12 @@ pc_exception_give(struct pc_exception e)
 /* What a callback returns: None is immortal from 3.12 on, where callbacks exist. */
 #define PC_NONE Py_None
 
+#if PY_VERSION_HEX >= 0x030D0000
+#define pc_is_finalizing Py_IsFinalizing
+#else
+#define pc_is_finalizing _Py_IsFinalizing
+#endif
+
 /* A local variable of a frame: new, NULL if there is none. */
 static inline PyObject *
 pc_frame_variable(PyFrameObject *frame, const char *name)

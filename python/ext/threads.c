@@ -102,11 +102,13 @@ static char found_name[256]; /* of the last look; read at once by the caller */
 void
 threads_facts(struct marey_lane *lane, struct marey_thread_facts *out)
 {
-    struct pc_exception saved = pc_exception_take();
     static MAREY_THREAD_LOCAL char name[256];
 
     out->python_id = PyThread_get_thread_ident();
     out->is_main = out->native_id == (uint64_t)getpid();
+    if (pc_is_finalizing())
+        return; /* no modules to look into any more */
+    struct pc_exception saved = pc_exception_take();
     if (python_name(out->python_id, name, sizeof(name)) ||
         bootstrap_name(name, sizeof(name)))
         out->name = name;

@@ -150,7 +150,8 @@ find_name(struct marey_lane *lane)
         return;
     ask_facts(lane, &facts);
     lane->python_id = facts.python_id;
-    lane->owner = facts.owner != NULL ? facts.owner : no_owner;
+    if (facts.owner != NULL)
+        lane->owner = facts.owner;
     if (facts.name != NULL) {
         lane->has_name = true;
         marey_lane_rename(lane, facts.name);
