@@ -217,6 +217,15 @@ def both_places() -> bytes:
 
 
 @golden
+def half_copied() -> bytes:
+    """Killed while a slot was copied to the tail: only zeros came of the payload."""
+    data = both_places()
+    at = find(data, EVENTS, 1, is_closed=True) + 128
+    (size,) = struct.unpack_from("<I", data, at - 64)
+    return data[:at] + bytes(size) + data[at + size :]
+
+
+@golden
 def emptied_slot() -> bytes:
     """A slot that is being used again holds nothing for a moment."""
     builder, process, lane, (module, _, _) = start()
@@ -532,13 +541,14 @@ def damaged(change: Callable[[Lane, list[int]], None]) -> bytes:
     return finish(builder, process, lane)
 
 
-def find(data: bytes, kind: int, number: int) -> int:
+def find(data: bytes, kind: int, number: int, *, is_closed: bool = False) -> int:
     """The offset of a chunk, by its kind and its sequence."""
     at = 4096
     while at < len(data):
         (size,) = struct.unpack_from("<I", data, at + 16)
         (sequence,) = struct.unpack_from("<Q", data, at + 32)
-        if data[at + 4] == kind and sequence == number:
+        is_fitting = data[at + 120] == 2 or not is_closed
+        if data[at + 4] == kind and sequence == number and is_fitting:
             return at
         at += size
     raise LookupError(kind)

@@ -143,6 +143,7 @@ class Extent:
     codec: int
     start_depth: int
     is_closed: bool
+    is_whole: bool  # its payload is what its check says; always, where it is open
     payload: bytes
 
 
@@ -276,36 +277,44 @@ def read_extent(data: bytes, at: int, head: bytes, trace: Trace) -> Extent | Non
     state, content_check = struct.unpack_from("<II", head, 120)
     if sequence == 0 or kind == PAD:
         return None
-    payload = data[at + 128 : at + size]
+    payload, is_whole = data[at + 128 : at + size], True
     if state == CLOSED:
         if content_check != xxh32(head[32:124]):
             trace.problems.append(f"{at}: a header whose check does not hold")
             return None
         payload = payload[:payload_size]
-        if len(payload) != payload_size or xxh64(payload) != check:
-            trace.problems.append(f"{at}: a payload whose check does not hold")
-            return None
+        is_whole = len(payload) == payload_size and xxh64(payload) == check
     elif state != OPEN:
         trace.problems.append(f"{at}: state {state}")
         return None
     return Extent(
         at, kind, flags, size, process, lane, sequence, base, end, first, count,
-        snapshot, raw, codec, start_depth, state == CLOSED, payload
+        snapshot, raw, codec, start_depth, state == CLOSED, is_whole, payload
     )  # fmt: skip
 
 
 def streams(trace: Trace, kind: int) -> dict[tuple[int, int], list[Extent]]:
-    """Chunks of each (process, lane) in order; the closed of two that are the same."""
+    """Whole chunks of each (process, lane) in order; the closed of two of a sequence.
+
+    A closed one that is not whole is damage, but where it still stands in its slot.
+    """
     found: dict[tuple[int, int], dict[int, Extent]] = {}
     for extent in trace.extents:
         if extent.kind == kind:
             chunks = found.setdefault((extent.process, extent.lane), {})
             other = chunks.get(extent.sequence)
-            if other is None or (extent.is_closed and not other.is_closed):
+            if other is None or rank(extent) > rank(other):
                 chunks[extent.sequence] = extent
-    return {
-        key: [c for _, c in sorted(chunks.items())] for key, chunks in found.items()
-    }
+    for chunks in found.values():
+        for sequence, extent in list(chunks.items()):
+            if not extent.is_whole:
+                del chunks[sequence]
+                trace.problems.append(f"{extent.offset}: its check does not hold")
+    return {key: [some[n] for n in sorted(some)] for key, some in found.items() if some}
+
+
+def rank(extent: Extent) -> tuple[bool, bool]:
+    return extent.is_whole, extent.is_closed
 
 
 def each_record(chunk: Extent, trace: Trace) -> Iterator[Bytes]:
@@ -693,7 +702,7 @@ def read_values(process: Process, body: Bytes) -> list[tuple[str, object]]:
 
 def read_sources(trace: Trace) -> None:
     for chunk in trace.extents:
-        if chunk.kind == SOURCE and chunk.is_closed:
+        if chunk.kind == SOURCE and chunk.is_closed and chunk.is_whole:
             try:
                 body = Bytes(chunk.payload)
                 key, path = body.u64(), text(body.sized())
