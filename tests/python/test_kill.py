@@ -20,7 +20,6 @@ import reference_reader
 # happened, whenever the process is killed.
 STEPS = """
 import mmap
-import struct
 import sys
 import threading
 
@@ -50,19 +49,19 @@ def worker(at):
         step(n)
         next(generator)
         n += 1
-        struct.pack_into("<Q", counters, at, n)
+        counters[at] = n  # in one go, where struct.pack_into clears first
 
 
 def main():
     for i in range(1, int(sys.argv[2])):
-        thread = threading.Thread(target=worker, args=(8 * i,), name=f"worker {i}")
+        thread = threading.Thread(target=worker, args=(i,), name=f"worker {i}")
         thread.daemon = True
         thread.start()
     worker(0)
 
 
 with open(sys.argv[1], "r+b") as file:
-    counters = mmap.mmap(file.fileno(), 4096)
+    counters = memoryview(mmap.mmap(file.fileno(), 4096)).cast("Q")
 main()
 """
 
