@@ -51,8 +51,8 @@ reaches_beyond(const struct marey_directory *directory,
                directory->size_bytes;
 }
 
-/* A process that is killed while it copies a slot to the tail leaves half a chunk there;
- * the whole one still stands in the slot. */
+/* A process that is killed while it copies a slot to the tail leaves half a chunk
+ * there; the whole one still stands in the slot. */
 static bool
 is_half_written(const struct marey_directory *directory,
                 const struct marey_extent *closed)

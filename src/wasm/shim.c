@@ -326,8 +326,9 @@ EXPORT("view_colours") const uint32_t *view_colours(void)
 
 /* The colour of a function whose module, name and file lie behind each other. */
 EXPORT("view_colour")
-uint32_t view_colour(const char *texts, uint32_t module_size, uint32_t name_size,
-                     uint32_t file_size, uint32_t flags, int is_dark)
+uint32_t
+view_colour(const char *texts, uint32_t module_size, uint32_t name_size,
+            uint32_t file_size, uint32_t flags, int is_dark)
 {
     struct marey_function_info function = {0};
 
