@@ -57,7 +57,8 @@ struct marey_lod_options {
 
 struct marey_lod_builder;
 
-/* Over any stream: per lane, times never go back, and an end is the innermost begin's. */
+/* Over any stream: per lane, times never go back, and an end is the innermost begin's.
+ */
 enum marey_status marey_lod_builder_new(const struct marey_lod_options *options,
                                         uint32_t lane_count,
                                         struct marey_lod_builder **out);
