@@ -404,6 +404,24 @@ refresh_definitions(struct scan *scan)
     return is_changed;
 }
 
+/* The counters of the first page as they are now that all else was read. */
+static bool
+refresh_counters(struct marey_directory *directory)
+{
+    struct marey_file_header *header = &directory->header;
+    struct marey_file_header now;
+
+    if (!marey_directory_read(directory, 0, &now, sizeof(now)))
+        return false;
+    header->tail = now.tail;
+    header->ring_next = now.ring_next;
+    header->process_count = now.process_count;
+    header->lane_count = now.lane_count;
+    header->event_count = now.event_count;
+    header->lost_count = now.lost_count;
+    return true;
+}
+
 static bool
 scan_all(struct scan *scan)
 {
@@ -425,7 +443,7 @@ scan_all(struct scan *scan)
         if (!scan_on(scan))
             return false;
     }
-    return true;
+    return refresh_counters(directory);
 }
 
 /* ---- opening and closing ---- */
