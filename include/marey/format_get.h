@@ -117,6 +117,10 @@ const struct marey_stream *marey_directory_stream(
 enum marey_status marey_extent_read(const struct marey_directory *directory,
                                     const struct marey_extent *extent, uint8_t *dst);
 
+/* False: the place holds another chunk by now, or nothing (a ring, a slot). */
+bool marey_extent_is_there(const struct marey_directory *directory,
+                           const struct marey_extent *extent);
+
 /* Bytes at `at` of the payload, without a check. */
 bool marey_extent_read_part(const struct marey_directory *directory,
                             const struct marey_extent *extent, size_t at, uint8_t *dst,

@@ -164,12 +164,24 @@ marey_directory_stream(const struct marey_directory *directory, uint8_t kind,
 
 /* ---- payloads ---- */
 
+bool
+marey_extent_is_there(const struct marey_directory *directory,
+                      const struct marey_extent *extent)
+{
+    struct marey_extent_header now;
+
+    return marey_directory_read(directory, extent->offset, &now, sizeof(now)) &&
+           now.sequence == extent->sequence && now.process == extent->process &&
+           now.lane == extent->lane && now.kind == extent->kind &&
+           (now.state == MAREY_STATE_OPEN) == extent->is_open;
+}
+
 enum marey_status
 marey_extent_read(const struct marey_directory *directory,
                   const struct marey_extent *extent, uint8_t *dst)
 {
     uint64_t start = extent->offset + sizeof(struct marey_extent_header);
-    struct marey_extent_header now;
+    bool is_whole;
 
     if (extent->copy != NULL) {
         memcpy(dst, extent->copy, extent->payload_size);
@@ -177,16 +189,10 @@ marey_extent_read(const struct marey_directory *directory,
     }
     if (!marey_directory_read(directory, start, dst, extent->payload_size))
         return MAREY_IO;
-    if (!extent->is_open)
-        return marey_checksum64(dst, extent->payload_size) == extent->payload_check
-                   ? MAREY_OK
-                   : MAREY_CORRUPT;
-    if (!marey_directory_read(directory, extent->offset, &now, sizeof(now)))
-        return MAREY_IO;
-    return now.sequence == extent->sequence && now.process == extent->process &&
-                   now.lane == extent->lane && now.state == MAREY_STATE_OPEN
-               ? MAREY_OK
-               : MAREY_CORRUPT;
+    is_whole = extent->is_open ? marey_extent_is_there(directory, extent)
+                               : marey_checksum64(dst, extent->payload_size) ==
+                                     extent->payload_check;
+    return is_whole ? MAREY_OK : MAREY_CORRUPT;
 }
 
 bool

@@ -170,7 +170,8 @@ load(struct checker *checker)
         marey_extent_read(checker->trace->directory, extent, checker->payload);
     if (status == MAREY_IO)
         checker->status = status;
-    else if (status == MAREY_CORRUPT)
+    else if (status == MAREY_CORRUPT &&
+             marey_extent_is_there(checker->trace->directory, extent))
         marey_check_find(checker, NULL, "the payload does not match its checksum");
     return status == MAREY_OK;
 }
