@@ -1,9 +1,8 @@
-/* The slope of the clock as a factor of 63 bits. */
+/* The slope of the clock as a number of 64 and 64 bits. */
 #include "query/clock.h"
 
-#define RATIO_MAX (UINT64_C(1) << 60)  /* so that remainders fit */
-#define SLOPE_MAX (UINT64_C(1) << 32)  /* and its inverse: nothing ticks like that */
-#define FACTOR_MIN (UINT64_C(1) << 62) /* 63 significant bits */
+#define RATIO_MAX (UINT64_C(1) << 60) /* so that remainders fit */
+#define SLOPE_MAX (UINT64_C(1) << 32) /* and its inverse: nothing ticks like that */
 
 void
 marey_clock_map_init(struct clock_map *map, uint64_t origin, uint64_t numerator,
@@ -20,20 +19,16 @@ marey_clock_map_init(struct clock_map *map, uint64_t origin, uint64_t numerator,
     map->numerator = numerator;
     map->denominator = denominator;
 
-    /* Long division, a bit at a time, until the factor is full. */
-    uint64_t factor = numerator / denominator, rest = numerator % denominator;
-    unsigned shift = 0;
-    for (; factor < FACTOR_MIN; shift++) {
+    map->whole = numerator / denominator;
+    map->part = 0;
+    uint64_t rest = numerator % denominator;
+    for (int bit = 0; bit < 64; bit++) { /* long division */
         rest <<= 1;
-        factor = factor << 1 | (rest >= denominator);
+        map->part = map->part << 1 | (rest >= denominator);
         if (rest >= denominator)
             rest -= denominator;
     }
-    map->factor = factor;
-    map->shift_before = shift < 64 ? 64 - shift : 0;
-    map->shift_after = shift < 64 ? 0 : shift - 64;
-
-    /* About 2^60 ns, and never more ticks than the shifts leave room for. */
+    /* About 2^60 ns. */
     uint64_t most = (UINT64_C(1) << 60) / numerator;
     map->ticks_max =
         most > UINT64_MAX / 4 / denominator ? UINT64_MAX / 4 : most * denominator;

@@ -7,15 +7,15 @@
 #include "base/bits.h"
 #include "base/compiler.h"
 
-/* ns = floor(ticks * numerator / denominator), by a multiplication that comes out at
- * most a few too low, and a correction. */
+/* ns = floor(ticks * numerator / denominator), by multiplications that come out at most
+ * two too low, and a correction. */
 struct clock_map {
     uint64_t origin;      /* ticks */
     uint64_t numerator;   /* nanoseconds */
     uint64_t denominator; /* in so many ticks */
-    uint64_t factor;      /* numerator / denominator, 63 significant bits */
-    unsigned shift_before, shift_after;
-    uint64_t ticks_max; /* more is cut off there: some 2^60 ns */
+    uint64_t whole;       /* of numerator / denominator */
+    uint64_t part;        /* what is left of it, in 2^-64 */
+    uint64_t ticks_max;   /* more is cut off there: some 2^60 ns */
 };
 
 /* The slope is a ratio of two positive numbers; nonsense is taken for 1. */
@@ -27,8 +27,7 @@ clock_duration_ns(const struct clock_map *map, uint64_t ticks, uint64_t *rest)
 {
     if (MAREY_UNLIKELY(ticks > map->ticks_max))
         ticks = map->ticks_max;
-    uint64_t ns =
-        marey_product_high(ticks << map->shift_before, map->factor) >> map->shift_after;
+    uint64_t ns = ticks * map->whole + marey_product_high(ticks, map->part);
     uint64_t left = ticks * map->numerator - ns * map->denominator;
     while (left >= map->denominator) {
         left -= map->denominator;
