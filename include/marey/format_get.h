@@ -219,6 +219,11 @@ marey_varint_get_fast(const uint8_t **bytes, uint64_t *out)
         *bytes += 1;
         return true;
     }
+    if (MAREY_LIKELY((last & 0x8000) != 0)) {
+        *out = (word & 0x7f) | (word & 0x7f00) >> 1;
+        *bytes += 2;
+        return MAREY_LIKELY((word & 0x7f00) != 0);
+    }
     if (MAREY_UNLIKELY(last == 0))
         return false;
     unsigned size = (marey_low_zeros(last) + 1) / 8;
