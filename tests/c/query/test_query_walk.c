@@ -362,6 +362,48 @@ TEST(a_call_without_events_in_the_window_is_told_all_the_same)
     told_close(trace, builder);
 }
 
+TEST(a_chunk_behind_the_window_is_not_looked_at)
+{
+    struct builder *builder = start();
+    struct builder_lane *lane = builder_lane(builder, 1, 1);
+    struct marey_selection window = MAREY_SELECTION_ALL;
+
+    lane_enter(lane, 10, MAIN);
+    lane_seal(lane);
+    lane_enter(lane, 10, WORK);
+    lane_lose(lane);
+    lane_enter(lane, 500, INNER);
+    window.from_ns = 5;
+    window.to_ns = 15;
+    struct marey_trace *trace = told_open(builder);
+    CHECK_TOLD(told_steps(trace, &window, MAREY_ORDER_TIME),
+               "0:10 begin main; 0:10 gap 1; 0:15 end main open");
+    window.to_ns = 8;
+    CHECK_TOLD(told_steps(trace, &window, MAREY_ORDER_TIME), "");
+    told_close(trace, builder);
+}
+
+TEST(calls_that_reach_into_a_window_may_be_too_short_as_well)
+{
+    struct builder *builder = start();
+    struct builder_lane *lane = builder_lane(builder, 1, 1);
+    struct marey_selection window = MAREY_SELECTION_ALL;
+
+    lane_enter(lane, 10, MAIN);
+    lane_enter(lane, 10, WORK);
+    lane_enter(lane, 8, INNER);
+    lane_leave(lane, 7);
+    lane_enter(lane, 1, INNER);
+    lane_leave(lane, 40);
+    window.from_ns = 30;
+    window.min_duration_ns = 15;
+    struct marey_trace *trace = told_open(builder);
+    CHECK_TOLD(told_steps(trace, &window, MAREY_ORDER_TIME),
+               "0:30 begin* main; 0:30 begin* work; 0:36 begin inner; 0:76 end inner; "
+               "0:76 end work open; 0:76 end main open");
+    told_close(trace, builder);
+}
+
 /* ---- filters ---- */
 
 TEST(calls_that_are_filtered_out_are_no_parents)
