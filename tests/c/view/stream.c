@@ -1,7 +1,7 @@
 /* Random streams: see stream.h. */
 #include "stream.h"
 
-#include <assert.h>
+#include "../export/check.h"
 
 #define DEPTH_MAX 24
 
@@ -40,7 +40,7 @@ stream_make(struct stream *out, uint32_t seed, size_t events, uint32_t leaf_slic
     options.resolution = resolution;
     out->slices = calloc(events + 1, sizeof(*out->slices));
     out->count = 0;
-    assert(marey_lod_builder_new(&options, 1, &builder) == MAREY_OK);
+    CHECK_EQ(marey_lod_builder_new(&options, 1, &builder), MAREY_OK);
     for (size_t i = 0; i < events; i++) {
         bool enters = depth == 0 || (depth < DEPTH_MAX && stream_random(&seed) % 2);
 
@@ -62,8 +62,8 @@ stream_make(struct stream *out, uint32_t seed, size_t events, uint32_t leaf_slic
         marey_lod_end(builder, 0, depth, now, 0);
     }
     out->end_ns = now;
-    assert(marey_lod_finish(builder, &out->bytes, &out->size_bytes, NULL) == MAREY_OK);
-    assert(marey_lod_open(out->bytes, out->size_bytes, &out->index) == MAREY_OK);
+    CHECK_EQ(marey_lod_finish(builder, &out->bytes, &out->size_bytes, NULL), MAREY_OK);
+    CHECK_EQ(marey_lod_open(out->bytes, out->size_bytes, &out->index), MAREY_OK);
 }
 
 void
