@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +17,20 @@ ALL = sorted(
     path for path in harness.PROGRAMS.glob("*.py") if "# expect:" in path.read_text()
 )
 OWN_RECORDING = [path for path in ALL if "marey.record(" in path.read_text()]
-PLAIN = [path for path in ALL if path not in OWN_RECORDING]
+
+
+def options_of(program: Path) -> list[str]:
+    """How it wants to be recorded: a line `# options: …` says so."""
+    found = re.search(r"^# options: (.*)$", program.read_text(), flags=re.M)
+    return shlex.split(found[1]) if found else []
+
+
+# The oracle knows of no options but --exact, which is all it does.
+PLAIN = [
+    path
+    for path in ALL
+    if path not in OWN_RECORDING and options_of(path) in ([], ["--exact"])
+]
 
 
 def named(path: Path) -> str:
@@ -65,8 +80,7 @@ def traces(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Future[Path]]
         if program in OWN_RECORDING:
             done = harness.run([harness.sys.executable, program, trace])
         else:
-            exact = ["--exact"] if "# options: --exact" in program.read_text() else []
-            done = harness.record(trace, program, options=exact)
+            done = harness.record(trace, program, options=options_of(program))
         if not trace.exists():
             raise AssertionError(done.stderr)
         return trace
