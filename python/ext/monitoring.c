@@ -175,11 +175,12 @@ on_unwind(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     return PC_NONE;
 }
 
-/* The key of an open C call: no frame has an odd address. */
+/* The key of an open C call is the frame that made it, made odd: a frame is in one C
+ * call at a time, and one that is not recorded ends no call of another. */
 static inline uintptr_t
-c_key(PyObject *callable)
+c_key(uintptr_t frame)
 {
-    return (uintptr_t)callable | 1;
+    return frame | 1;
 }
 
 /* First sight of a C function, one that is filtered out, or a callee that is none. */
@@ -191,7 +192,7 @@ call_slow(PyObject *const *args)
 
     if (callee != NULL && !callee->is_skipped && caller != NULL &&
         !caller->is_skipped) {
-        marey_enter_slow(marey_this_lane(), callee, c_key(args[2]));
+        marey_enter_slow(marey_this_lane(), callee, c_key(frame_slow()));
         return PC_NONE;
     }
     if (caller != NULL && caller->is_skipped)
@@ -205,10 +206,11 @@ static PyObject *
 on_call(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
     struct marey_function *callee = cfunctions_quick(args[2]);
+    struct marey_lane *lane = marey_this_lane();
 
     (void)self, (void)nargs, (void)names;
     if (MAREY_LIKELY(callee != NULL) &&
-        MAREY_LIKELY(marey_enter(marey_this_lane(), callee, c_key(args[2]))))
+        MAREY_LIKELY(marey_enter(lane, callee, c_key(frame_of(lane)))))
         return PC_NONE;
     return call_slow(args);
 }
@@ -217,15 +219,17 @@ static MAREY_NOINLINE PyObject *
 c_return_slow(PyObject *const *args)
 {
     if (cfunctions_get(args[2]) != NULL)
-        marey_leave_slow(marey_this_lane(), c_key(args[2]));
+        marey_leave_slow(marey_this_lane(), c_key(frame_slow()));
     return PC_NONE;
 }
 
 static PyObject *
 on_c_return(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
+    struct marey_lane *lane = marey_this_lane();
+
     (void)self, (void)nargs, (void)names;
-    if (MAREY_LIKELY(marey_leave(marey_this_lane(), c_key(args[2]))))
+    if (MAREY_LIKELY(marey_leave(lane, c_key(frame_of(lane)))))
         return PC_NONE;
     return c_return_slow(args);
 }
@@ -235,7 +239,7 @@ on_c_raise(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
     (void)self, (void)nargs, (void)names;
     if (cfunctions_get(args[2]) != NULL)
-        marey_unwind(marey_this_lane(), c_key(args[2]), 0);
+        marey_unwind(marey_this_lane(), c_key(frame_slow()), 0);
     return PC_NONE;
 }
 

@@ -112,10 +112,9 @@ on_event(PyObject *self, PyFrameObject *object, int what, PyObject *arg)
         on_py_return(lane, frame, arg);
     } else if (tracer.c_calls) {
         const struct marey_function *callee = cfunctions_get(arg);
-        /* arg is a fresh bound method at each event: the definition is the key. */
         if (callee == NULL || callee->is_skipped)
             return 0;
-        uintptr_t key = (uintptr_t)callee | 1;
+        uintptr_t key = (uintptr_t)frame | 1; /* a frame is in one C call at a time */
         if (what == PyTrace_C_CALL)
             enter(lane, callee, key);
         else if (what == PyTrace_C_RETURN)
