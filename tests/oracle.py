@@ -31,6 +31,7 @@ from typing import Any
 
 FUNCTION = types.BuiltinFunctionType
 METHOD = types.MethodDescriptorType
+RESUME = dis.opmap["RESUME"]
 GENERATOR_LIKE = 0x20 | 0x80 | 0x200  # CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR
 
 
@@ -146,6 +147,12 @@ def is_top(st: State, frame: FrameType, *, c: bool) -> bool:
     return bool(st.stack and st.stack[-1][0] == id(frame) and st.stack[-1][1].is_c == c)
 
 
+def is_started(frame: FrameType) -> bool:
+    """Has the body of a generator run? One that has not may be thrown into."""
+    first = frame.f_code.co_code[::2].index(RESUME)  # at the head of the body
+    return frame.f_lasti >= 2 * first
+
+
 def enter(frame: FrameType, *, resumed: bool, thrown: str = "") -> None:
     if frame.f_code.co_filename == HERE:
         return
@@ -156,7 +163,7 @@ def enter(frame: FrameType, *, resumed: bool, thrown: str = "") -> None:
     row = push(st, id(frame), code.co_qualname, module, code.co_filename)
     row.is_resumed, row.thrown = resumed, thrown
     if code.co_flags & GENERATOR_LIKE:
-        if not resumed or id(frame) not in alive:
+        if not resumed or id(frame) not in alive or not is_started(frame):
             alive[id(frame)] = next(activations)
         row.activation = alive[id(frame)]
 
@@ -252,8 +259,9 @@ def use_monitoring() -> Callable[[], None]:
 
 # --- 3.11 ----------------------------------------------------------------------------
 
-RESUME, RETURN_VALUE = dis.opmap.get("RESUME"), dis.opmap.get("RETURN_VALUE")
-YIELD_VALUE, RERAISE = dis.opmap.get("YIELD_VALUE"), dis.opmap.get("RERAISE")
+RETURN_VALUE, YIELD_VALUE, RERAISE = (
+    dis.opmap.get(name) for name in ("RETURN_VALUE", "YIELD_VALUE", "RERAISE")
+)
 RAISE, PUSH, POP = (
     dis.opmap.get(name) for name in ("RAISE_VARARGS", "PUSH_EXC_INFO", "POP_EXCEPT")
 )
