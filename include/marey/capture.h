@@ -218,6 +218,8 @@ void marey_resume_thrown(struct marey_lane *lane, const struct marey_function *f
                          uintptr_t key, uint32_t exception);
 void marey_instant(struct marey_lane *lane, uint32_t name, uint64_t blob);
 void marey_counter(struct marey_lane *lane, uint32_t name, double value);
+/* A logged value; `class` is MAREY_LOG_*. */
+void marey_log(struct marey_lane *lane, uint32_t name, uint8_t class, uint64_t blob);
 /* Values of the innermost call. */
 void marey_values(struct marey_lane *lane, uint8_t role, uint64_t blob);
 /* Stores a blob (body as docs/format.md 4) and returns 1 + its index, 0: lost. */

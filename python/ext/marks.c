@@ -5,110 +5,11 @@
  * later changes do not rewrite history; only exact built-in types are shown by value,
  * and no code of the program runs (docs/format.md, 4).
  */
-#include <string.h>
-
-#include "base/varint.h"
-
-#include "tracer.h"
+#include "values.h"
 
 #include <structmember.h>
 
-#define VALUES_MAX 32      /* of one mark */
-#define TEXT_SIZE_MAX 1024 /* bytes of one value; longer ones are cut */
-#define BODY_SIZE_MAX 8192 /* bytes of all values of one mark */
-#define SPAN_KEY 2         /* low bits of a span's key; frames have 0, C calls 1 */
-
-/* ---- values ---- */
-
-struct body {
-    uint8_t bytes[BODY_SIZE_MAX];
-    size_t size;
-};
-
-static void
-put_text(struct body *body, uint8_t tag, const char *text, size_t size)
-{
-    if (size > TEXT_SIZE_MAX)
-        size = TEXT_SIZE_MAX;
-    body->bytes[body->size++] = tag;
-    body->size += marey_varint_put(body->bytes + body->size, size);
-    memcpy(body->bytes + body->size, text, size);
-    body->size += size;
-}
-
-static void
-put_object(struct body *body, PyObject *value)
-{
-    char text[300];
-    int size = snprintf(text, sizeof(text), "<%s at %p>", Py_TYPE(value)->tp_name,
-                        (void *)value);
-
-    put_text(body, MAREY_VALUE_OBJECT, text, (size_t)size);
-}
-
-static void
-put_unicode(struct body *body, PyObject *value)
-{
-    PyObject *part = PyUnicode_GET_LENGTH(value) > TEXT_SIZE_MAX
-                         ? PyUnicode_Substring(value, 0, TEXT_SIZE_MAX)
-                         : Py_NewRef(value);
-    PyObject *bytes = part == NULL ? NULL : codes_utf8(part);
-
-    if (bytes == NULL) {
-        PyErr_Clear();
-        body->bytes[body->size++] = MAREY_VALUE_ERROR;
-    } else {
-        put_text(body, MAREY_VALUE_TEXT, PyBytes_AS_STRING(bytes),
-                 (size_t)PyBytes_GET_SIZE(bytes));
-    }
-    Py_XDECREF(bytes);
-    Py_XDECREF(part);
-}
-
-static void
-put_value(struct body *body, PyObject *value)
-{
-    if (value == Py_None) {
-        body->bytes[body->size++] = MAREY_VALUE_NONE;
-    } else if (PyBool_Check(value)) {
-        body->bytes[body->size++] =
-            value == Py_True ? MAREY_VALUE_TRUE : MAREY_VALUE_FALSE;
-    } else if (PyLong_CheckExact(value)) {
-        int overflow = 0;
-        long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
-        if (overflow != 0) {
-            put_text(body, MAREY_VALUE_OBJECT, "<large int>", 11);
-            return;
-        }
-        body->bytes[body->size++] = MAREY_VALUE_INT;
-        body->size += marey_varint_put(body->bytes + body->size, marey_zigzag(number));
-    } else if (PyFloat_CheckExact(value)) {
-        double number = PyFloat_AS_DOUBLE(value);
-        body->bytes[body->size++] = MAREY_VALUE_FLOAT;
-        memcpy(body->bytes + body->size, &number, sizeof(number));
-        body->size += sizeof(number);
-    } else if (PyUnicode_CheckExact(value)) {
-        put_unicode(body, value);
-    } else if (PyBytes_CheckExact(value)) {
-        put_text(body, MAREY_VALUE_BYTES, PyBytes_AS_STRING(value),
-                 (size_t)PyBytes_GET_SIZE(value));
-    } else {
-        put_object(body, value);
-    }
-}
-
-static uint32_t
-string_id(PyObject *text)
-{
-    PyObject *bytes = PyUnicode_Check(text) ? codes_utf8(text) : NULL;
-    uint32_t id = bytes == NULL ? 0
-                                : marey_define_string(PyBytes_AS_STRING(bytes),
-                                                      (size_t)PyBytes_GET_SIZE(bytes));
-
-    Py_XDECREF(bytes);
-    PyErr_Clear();
-    return id;
-}
+#define SPAN_KEY 2 /* low bits of a span's key; frames have 0, C calls 1 */
 
 /* Named values into a blob of the lane; 0: none. `names` is a tuple, `values` as many.
  */
@@ -116,22 +17,20 @@ static uint64_t
 put_values(struct marey_lane *lane, PyObject *names, PyObject *const *values)
 {
     Py_ssize_t count = names == NULL ? 0 : PyTuple_GET_SIZE(names);
-    struct body body = {.size = 0};
+    struct values body;
 
     if (count == 0)
         return 0;
-    if (count > VALUES_MAX)
-        count = VALUES_MAX;
-    body.size += marey_varint_put(body.bytes, (uint64_t)count);
-    for (Py_ssize_t i = 0; i < count; i++) {
-        uint32_t id = string_id(PyTuple_GET_ITEM(names, i));
-        body.size += marey_varint_put(body.bytes + body.size, id);
-        if (body.size + TEXT_SIZE_MAX + 32 < BODY_SIZE_MAX)
-            put_value(&body, values[i]);
-        else
-            body.bytes[body.size++] = MAREY_VALUE_NOT_RECORDED;
-    }
-    return marey_blob_put(lane, body.bytes, body.size);
+    values_begin(&body);
+    for (Py_ssize_t i = 0; i < count; i++)
+        values_put(&body, PyTuple_GET_ITEM(names, i), values[i]);
+    return values_finish(&body, lane);
+}
+
+static uint32_t
+string_id(PyObject *text)
+{
+    return values_name(text).id;
 }
 
 /* ---- instants and counters ---- */

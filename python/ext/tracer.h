@@ -7,7 +7,8 @@
  *   cfunctions.c  C functions and methods to functions
  *   sites.c       which call sites may be switched off
  *   threads.c     names of threads, calls that are open at the start
- *   marks.c       spans, instants, counters and their values
+ *   marks.c       spans, instants, counters
+ *   values.c      objects of the program to values of a blob
  *   calibrate.c   what an event costs here
  *
  * All of it needs the thread attached (the GIL held where there is one).

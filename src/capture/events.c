@@ -488,6 +488,25 @@ marey_counter(struct marey_lane *lane, uint32_t name, double value)
 }
 
 void
+marey_log(struct marey_lane *lane, uint32_t name, uint8_t class, uint64_t blob)
+{
+    uint8_t bytes[3 * MAREY_VARINT_SIZE_MAX + 2];
+    uint64_t now;
+
+    lane = arrive(lane, &now);
+    if (lane == NULL)
+        return;
+    write_pending(lane);
+    size_t size = token(bytes, prepare(lane, now), MAREY_TOKEN_EXTENDED);
+    bytes[size++] = MAREY_OP_LOG;
+    size += marey_varint_put(bytes + size, name);
+    bytes[size++] = class;
+    size += marey_varint_put(bytes + size, blob);
+    put_long(lane, bytes, size);
+    lane->event_count++;
+}
+
+void
 marey_values(struct marey_lane *lane, uint8_t role, uint64_t blob)
 {
     uint8_t bytes[2 * MAREY_VARINT_SIZE_MAX + 2];

@@ -154,6 +154,9 @@ struct marey_extent_header {
 #define MAREY_ROLE_ARGUMENTS 1
 #define MAREY_ROLE_RETURN 2
 
+/* Classes of MAREY_OP_LOG. */
+#define MAREY_LOG_VALUE 1 /* marey.log() */
+
 /* Snapshot entry: varint(function id << 1 | resumed), varint(base_ticks - start). */
 #define MAREY_SNAPSHOT_RESUMED 1
 
