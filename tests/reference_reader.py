@@ -27,6 +27,7 @@ PAD, EVENTS, DEFINITIONS, BLOBS, SOURCE = 1, 2, 3, 4, 5
 OPEN, CLOSED = 1, 2
 T = TypeVar("T")
 EXTENT_MAX, NAME_MAX, DEPTH_MAX, ID_MAX = 2**30, 2**21, 2**24, 2**26 - 1
+VALUE_DEPTH_MAX = 32
 
 
 class NotATraceError(Exception):
@@ -679,25 +680,70 @@ def read_blobs(trace: Trace) -> None:
 def read_values(process: Process, body: Bytes) -> list[tuple[str, object]]:
     values: list[tuple[str, object]] = []
     for _ in range(body.varint()):
-        name, tag = process.strings.get(body.varint(), ""), body.u8()
-        if tag in (1, 2, 3):
-            value: object = (None, False, True)[tag - 1]
-        elif tag == 4:
-            value = body.zigzag()
-        elif tag == 5:
-            value = body.f64()
-        elif tag == 6:
-            value = text(body.sized())
-        elif tag == 7:
-            value = body.sized(EXTENT_MAX)
-        elif tag == 8:
-            value = f"<{text(body.sized())}>"
-        elif tag in (9, 10, 11, 12):
-            value = ("<redacted>", "<not recorded>", "<unbound>", "<error>")[tag - 9]
-        else:
-            raise DamageError(f"a value of tag {tag}")
-        values.append((name, value))
+        name = process.strings.get(body.varint(), "")
+        values.append((name, read_value(process, body)))
     return values
+
+
+def read_value(process: Process, body: Bytes, depth: int = 0) -> object:
+    """A plain value as Python has it, all else as a tuple that begins with its name."""
+    tag = body.u8()
+    if depth > VALUE_DEPTH_MAX:
+        raise DamageError("values nest too deep")
+    if tag in (1, 2, 3):
+        return (None, False, True)[tag - 1]
+    if tag == 4:
+        return body.zigzag()
+    if tag == 5:
+        return body.f64()
+    if tag == 6:
+        return text(body.sized())
+    if tag == 7:
+        return body.sized(EXTENT_MAX)
+    if tag == 8:
+        return f"<{text(body.sized())}>"
+    if tag in (9, 10, 11, 12):
+        return ("<redacted>", "<not recorded>", "<unbound>", "<error>")[tag - 9]
+    if tag == 13:
+        return ("cut text", body.varint(), text(body.sized()))
+    if tag == 14:
+        return ("cut bytes", body.varint(), body.sized(EXTENT_MAX))
+    if tag == 15:
+        return ("number", text(body.sized()))
+    if tag == 16:
+        return ("complex", body.f64(), body.f64())
+    if tag == 25:
+        return ("seen", body.varint())
+    if not 17 <= tag <= 24:
+        raise DamageError(f"a value of tag {tag}")
+    return read_structure(process, body, tag, depth)
+
+
+def read_structure(process: Process, body: Bytes, tag: int, depth: int) -> object:
+    def plain(count: int) -> list[object]:
+        return [read_value(process, body, depth + 1) for _ in range(count)]
+
+    def named(count: int) -> list[object]:
+        return [
+            (text(body.sized()), read_value(process, body, depth + 1))
+            for _ in range(count)
+        ]
+
+    kind = ("list", "tuple", "set", "frozenset", "dict", "instance", "made", "enum")
+    head: tuple[object, ...] = (kind[tag - 17],)
+    if tag >= 22:
+        head += (process.strings.get(body.varint(), ""),)
+    if tag == 24:
+        return (*head, text(body.sized()))
+    if tag == 22:
+        body.varint()  # the address: another one in each run
+    in_all, first = body.varint(), body.varint()
+    if tag == 22:
+        return (*head, in_all, named(first))
+    if tag == 23:
+        second = body.varint()
+        return (*head, in_all, plain(first), named(second))
+    return (*head, in_all, plain(first * 2 if tag == 21 else first))
 
 
 def read_sources(trace: Trace) -> None:

@@ -17,6 +17,7 @@ sources=$(ls src/query/*.c | grep -v -e open_path -e /check -e /merge)
     src/raster/colour.c src/raster/raster.c \
     src/format/definitions.c src/format/directory.c src/format/get.c \
     src/format/stream.c src/base/checksum.c src/base/line.c src/base/memory.c \
+    src/base/number.c \
     src/base/sort.c src/base/status.c src/base/table.c $sources
 mkdir -p "$(dirname "$out")"
 node viewer/build.mjs "$work/core.wasm" "$out"

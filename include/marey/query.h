@@ -258,7 +258,7 @@ enum marey_status marey_walk_status(const struct marey_walk *walk,
 uint64_t marey_walk_position(const struct marey_walk *walk);
 void marey_walk_free(struct marey_walk *walk);
 
-/* One named value of a blob. Nested values are given as text. */
+/* One named value of a blob. Nested and shortened values are given as OBJECT: text. */
 struct marey_value {
     uint8_t tag; /* MAREY_VALUE_* of the format */
     struct marey_text name;

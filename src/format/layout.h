@@ -206,6 +206,19 @@ struct marey_extent_header {
 #define MAREY_VALUE_NOT_RECORDED 10
 #define MAREY_VALUE_UNBOUND 11
 #define MAREY_VALUE_ERROR 12
+#define MAREY_VALUE_CUT_TEXT 13  /* varint characters in all, varint size, UTF-8 */
+#define MAREY_VALUE_CUT_BYTES 14 /* varint bytes in all, varint size, bytes */
+#define MAREY_VALUE_NUMBER 15    /* varint size, a number as text */
+#define MAREY_VALUE_COMPLEX 16   /* f64, f64 */
+#define MAREY_VALUE_LIST 17      /* varint items in all, varint n, n values */
+#define MAREY_VALUE_TUPLE 18
+#define MAREY_VALUE_SET 19
+#define MAREY_VALUE_FROZENSET 20
+#define MAREY_VALUE_DICT 21     /* the same, n times two values */
+#define MAREY_VALUE_INSTANCE 22 /* type, address, attributes in all, n, n named */
+#define MAREY_VALUE_MADE 23     /* type, values in all, p, n, p values, n named */
+#define MAREY_VALUE_ENUM 24     /* type, varint size, name */
+#define MAREY_VALUE_SEEN 25     /* varint levels up: a value that encloses this one */
 
 /* Limits. A reader checks every size and count against one of these before use. */
 #define MAREY_EXTENT_SIZE_MAX (UINT32_C(1) << 30)
@@ -223,6 +236,7 @@ struct marey_extent_header {
 #define MAREY_PROCESS_MAX (UINT32_C(1) << 20)
 #define MAREY_LANE_MAX (UINT32_C(1) << 24)
 #define MAREY_NAME_SIZE_MAX (UINT32_C(1) << 21)
+#define MAREY_VALUE_DEPTH_MAX 32
 #define MAREY_ARGV_MAX (UINT32_C(1) << 16)
 
 #define MAREY_AT(type, field, at)                                                      \

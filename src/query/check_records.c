@@ -166,23 +166,85 @@ marey_check_definitions(struct checker *checker)
 /* ---- values ---- */
 
 static bool
-check_value(const struct checker *checker, struct marey_fields *fields)
+check_name(const struct checker *checker, struct marey_fields *fields)
 {
     uint64_t name = marey_fields_varint(fields);
-    uint8_t tag = marey_fields_u8(fields);
-    bool is_named = name == 0 || (name <= MAREY_STRING_ID_MAX &&
-                                  check_knows(checker, ID_STRING, (uint32_t)name));
 
+    return name == 0 || (name <= MAREY_STRING_ID_MAX &&
+                         check_knows(checker, ID_STRING, (uint32_t)name));
+}
+
+static bool check_value(const struct checker *checker, struct marey_fields *fields,
+                        unsigned depth);
+
+/* `count` values, each after its name as text where they are named. */
+static bool
+check_nested(const struct checker *checker, struct marey_fields *fields, uint64_t count,
+             bool is_named, unsigned depth)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        if (is_named)
+            marey_fields_sized(fields, MAREY_NAME_SIZE_MAX);
+        if (!check_value(checker, fields, depth + 1))
+            return false;
+    }
+    return true;
+}
+
+/* Values that hold values. */
+static bool
+check_structure(const struct checker *checker, struct marey_fields *fields, uint8_t tag,
+                unsigned depth)
+{
+    if (tag >= MAREY_VALUE_INSTANCE && !check_name(checker, fields))
+        return false;
+    if (tag == MAREY_VALUE_INSTANCE)
+        marey_fields_varint(fields); /* address */
+    uint64_t in_all = marey_fields_varint(fields);
+    uint64_t first = marey_fields_varint(fields);
+    uint64_t named = tag == MAREY_VALUE_MADE ? marey_fields_varint(fields) : 0;
+    if (in_all < first || in_all - first < named)
+        return false;
+    if (tag == MAREY_VALUE_INSTANCE)
+        return check_nested(checker, fields, first, true, depth);
+    if (tag == MAREY_VALUE_DICT && first > UINT64_MAX / 2)
+        return false;
+    return check_nested(checker, fields, tag == MAREY_VALUE_DICT ? first * 2 : first,
+                        false, depth) &&
+           check_nested(checker, fields, named, true, depth);
+}
+
+static bool
+check_value(const struct checker *checker, struct marey_fields *fields, unsigned depth)
+{
+    uint8_t tag = marey_fields_u8(fields);
+
+    if (depth > MAREY_VALUE_DEPTH_MAX || tag < MAREY_VALUE_NONE ||
+        tag > MAREY_VALUE_SEEN || fields->is_bad)
+        return false;
     switch (tag) {
-    case MAREY_VALUE_INT: marey_fields_varint(fields); break;
+    case MAREY_VALUE_INT:
+    case MAREY_VALUE_SEEN: marey_fields_varint(fields); break;
     case MAREY_VALUE_FLOAT: marey_fields_u64(fields); break;
+    case MAREY_VALUE_COMPLEX:
+        marey_fields_u64(fields);
+        marey_fields_u64(fields);
+        break;
+    case MAREY_VALUE_CUT_TEXT:
+    case MAREY_VALUE_CUT_BYTES: marey_fields_varint(fields); /* fall through */
     case MAREY_VALUE_TEXT:
     case MAREY_VALUE_BYTES:
-    case MAREY_VALUE_OBJECT: marey_fields_sized(fields, MAREY_EXTENT_SIZE_MAX); break;
-    default: break;
+    case MAREY_VALUE_OBJECT:
+    case MAREY_VALUE_NUMBER: marey_fields_sized(fields, MAREY_EXTENT_SIZE_MAX); break;
+    case MAREY_VALUE_ENUM:
+        if (!check_name(checker, fields))
+            return false;
+        marey_fields_sized(fields, MAREY_NAME_SIZE_MAX);
+        break;
+    default:
+        return tag < MAREY_VALUE_LIST || check_structure(checker, fields, tag, depth);
     }
-    return is_named && tag >= MAREY_VALUE_NONE && tag <= MAREY_VALUE_ERROR &&
-           !fields->is_bad;
+    return !fields->is_bad;
 }
 
 static void
@@ -196,7 +258,7 @@ check_blob(struct checker *checker, const struct marey_record *record)
         return; /* of a later version */
     uint64_t count = marey_fields_varint(&fields);
     for (uint64_t i = 0; i < count && is_right; i++)
-        is_right = check_value(checker, &fields);
+        is_right = check_name(checker, &fields) && check_value(checker, &fields, 0);
     if (!is_right || fields.is_bad)
         marey_check_find(checker, record->body, "values that cannot be read");
 }

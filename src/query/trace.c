@@ -60,6 +60,7 @@ marey_trace_close(struct marey_trace *trace)
     marey_memory_free(trace->arguments);
     marey_memory_free(trace->notes);
     marey_memory_free(trace->blobs.bytes);
+    marey_memory_free(trace->value_text.bytes);
     marey_memory_free(trace->source_text.bytes);
     marey_memory_free(trace->source_bytes);
     if (trace->close_source != NULL)

@@ -85,6 +85,12 @@ struct kept_payload {
     size_t record_at;
 };
 
+/* A nested value, written out. */
+struct value_text {
+    uint8_t *bytes; /* owned */
+    size_t capacity, size;
+};
+
 struct marey_trace {
     struct marey_byte_source source;
     void (*close_source)(void *context); /* NULL: the source is the caller's */
@@ -115,6 +121,7 @@ struct marey_trace {
     uint32_t damaged_count; /* chunks of definitions whose payload is wrong */
     bool is_definition_lost;
     struct kept_payload blobs;
+    struct value_text value_text; /* of the value given last */
     struct kept_payload source_text;
     uint8_t *source_bytes; /* owned; the text given last */
     size_t source_capacity;

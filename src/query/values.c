@@ -1,5 +1,5 @@
 /* Values that events carry: blobs of a lane. */
-#include "query/trace.h"
+#include "query/value_text.h"
 
 #define TAG_VALUES 1
 #define VALUES_MAX 65536 /* in one blob */
@@ -59,8 +59,8 @@ find_record(struct marey_trace *trace, uint64_t number, struct marey_record *out
 }
 
 static bool
-get_value(const struct marey_trace *trace, uint32_t process,
-          struct marey_fields *fields, struct marey_value *out)
+get_value(struct marey_trace *trace, uint32_t process, struct marey_fields *fields,
+          struct marey_value *out)
 {
     uint32_t name = (uint32_t)marey_fields_varint(fields);
 
@@ -83,8 +83,12 @@ get_value(const struct marey_trace *trace, uint32_t process,
         break;
     }
     default:
-        if (out->tag == 0 || out->tag > MAREY_VALUE_ERROR)
-            fields->is_bad = true;
+        if (out->tag >= MAREY_VALUE_NONE && out->tag <= MAREY_VALUE_ERROR)
+            break;
+        if (value_text_put(&trace->value_text, trace, process, out->tag, fields))
+            out->text = (struct marey_text){(const char *)trace->value_text.bytes,
+                                            trace->value_text.size};
+        out->tag = MAREY_VALUE_OBJECT;
         break;
     }
     return !fields->is_bad;

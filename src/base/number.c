@@ -6,11 +6,12 @@
  * with the value proves that the decimal reads back. For the rest the exact decimal
  * expansion is made with a long integer and cut to 17 digits, which always suffice.
  */
-#include "export/number.h"
+#include "base/number.h"
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <string.h>
+
+#include "base/memory.h"
 
 static const char pairs[] = "00010203040506070809101112131415161718192021222324"
                             "25262728293031323334353637383940414243444546474849"
