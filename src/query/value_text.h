@@ -4,8 +4,8 @@
 
 #include "query/trace.h"
 
-/* Writes the value whose tag was just read from `fields` as one line; what memory has no
- * room for is left out. False: the bytes are damaged. */
+/* Writes the value whose tag was just read from `fields` as one line; what memory has
+ * no room for is left out. False: the bytes are damaged. */
 bool value_text_put(struct value_text *text, const struct marey_trace *trace,
                     uint32_t process, uint8_t tag, struct marey_fields *fields);
 
