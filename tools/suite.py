@@ -318,6 +318,50 @@ def python_tests(version: str) -> Stage:
     return stage
 
 
+# --- the viewer ----------------------------------------------------------------------
+
+VIEWER_PYTHON = "3.12"
+
+
+def viewer_tools(log: Log) -> bool:
+    """What package.json asks for; false where this machine cannot have it."""
+    viewer = ROOT / "viewer"
+    wanted = json.loads((viewer / "package.json").read_text())["devDependencies"]
+    for name, version in wanted.items():
+        package = viewer / "node_modules" / name / "package.json"
+        has = json.loads(package.read_text())["version"] if package.exists() else None
+        if has != version:
+            quiet = ["--no-audit", "--no-fund"]
+            return log.run(["npm", "install", "--prefix", viewer, *quiet]) == 0
+    return True
+
+
+def viewer(log: Log) -> Counts:
+    """The page: its types, its pure parts in node, and all of it in a browser."""
+    if log.run(["node", "--version"]) != 0 or not viewer_tools(log):
+        return SKIPPED
+    modules = ROOT / "viewer" / "node_modules"
+    counts = Counts()
+    commands: tuple[Command, ...] = (
+        [modules / ".bin" / "tsc", "--noEmit", "--project", "viewer"],
+        ["node", "viewer/test.mjs"],
+    )
+    for command in commands:
+        counts += PASSED if log.run(command) == 0 else FAILED
+    pythons = ROOT / "tools" / "pythons"
+    status = log.run([pythons, "install", VIEWER_PYTHON])
+    if status != 0:
+        return counts + (SKIPPED if status == EXIT_SKIPPED else FAILED)
+    report = LOGS / f"{log.stage}.xml"
+    report.unlink(missing_ok=True)
+    pytest = ["python", "-X", "dev", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    options = ["--timeout=200", f"--junitxml={report}", "tests/browser"]
+    status = log.run([pythons, "run", VIEWER_PYTHON, "--", *pytest, *options])
+    found = junit_counts(report)
+    counts += found
+    return counts + FAILED if status != 0 and not found.failed else counts
+
+
 def instructions(log: Log) -> Counts:
     """The hot path's price in instructions, which no busy machine can change."""
     version = "3.12"
@@ -344,6 +388,8 @@ def all_stages() -> dict[str, Stage]:
         stages |= {"c": c_plain, "c-asan": c_asan, "c-tsan": c_tsan}
     if any(ROOT.glob("tests/python/test_*.py")):
         stages |= {f"python-{version}": python_tests(version) for version in PYTHONS}
+    if any(ROOT.glob("tests/browser/test_*.py")):
+        stages["viewer"] = viewer
     if any(ROOT.glob("python/ext/*.c")) and (ROOT / "bench/instructions.py").exists():
         stages["instructions"] = instructions
     if any(ROOT.glob("tests/fuzz/fuzz_*.c")):

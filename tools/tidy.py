@@ -2,7 +2,8 @@
 
 Who may include whom is the first of them: data flows from the interpreter through the
 file to the reader, and each module sees only the faces (`include/marey/*.h`) that the
-table grants it. A new edge needs an argument in ARCHITECTURE.md before a line here.
+table grants it. A new edge needs an argument in ARCHITECTURE.md before a line here. The
+rooms of the viewer have a table of their own.
 
 The rest keeps files short enough to be read, refuses functions that overrun buffers or
 swallow errors, debts without an owner, and names of one machine or one network.
@@ -37,7 +38,21 @@ FACES_ALLOWED: dict[str, set[str]] = {
 # A face is named after its module (format.h, format_put.h), but for these.
 FACE_OWNERS = {"status": "base", "lod": "query", "answer": "query"}
 
+# The same for the rooms of viewer/src: base is maths and texts, model is pure, data
+# fetches, view draws, ui holds the document's elements.
+ROOMS_ALLOWED: dict[str, set[str]] = {
+    "base": set(),
+    "model": {"base"},
+    "data": {"base", "model"},
+    "view": {"base", "model", "data"},
+    "ui": {"base", "model", "data", "view"},
+    "main": {"base", "model", "data", "view", "ui"},
+}
+# Only these may name the browser's document.
+ROOMS_OF_DOCUMENT = {"data", "view", "ui", "main"}
+
 FILE_LINES_MAX = 1000
+VIEWER_FILE_LINES_MAX = 600
 FUNCTION_LINES_MAX = 70
 COLUMNS_MAX = 88
 
@@ -64,6 +79,8 @@ REGISTRY_HOST = re.compile(
     + r")\b"
 )
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')
+IMPORT = re.compile(r"""(?:^|\})[^'"]*?\bfrom\s+['"]([^'"]+)['"]""")
+DOCUMENT = re.compile(r"\b(?:document|localStorage|navigator)\.")
 BLOCK_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 
 # Programs that are recorded in tests; their oddities are the point.
@@ -161,6 +178,40 @@ def check_c(name: str, text: str, lines: list[str]) -> Iterator[tuple[int, str]]
         yield 1, "a header opens with a comment that says what it is"
 
 
+def room_of(name: str) -> str | None:
+    """The room of a file of the viewer: a folder, or `main`; None: it is none."""
+    parts = PurePosixPath(name).parts
+    if parts[:2] != ("viewer", "src"):
+        return None
+    return parts[2] if len(parts) > 3 else "main"
+
+
+def check_viewer(name: str, lines: list[str]) -> Iterator[tuple[int, str]]:
+    room = room_of(name)
+    if room is None:
+        return
+    if room not in ROOMS_ALLOWED:
+        yield 1, f"room {room} has no row in the table of tools/tidy.py"
+        return
+    if not lines or not lines[0].startswith("/**"):
+        yield 1, "a file of the viewer opens with a comment that says what it is"
+    if len(lines) > VIEWER_FILE_LINES_MAX:
+        yield len(lines), f"file of {len(lines)} lines (limit {VIEWER_FILE_LINES_MAX})"
+    is_test = name.endswith(".test.ts")
+    for number, line in enumerate(lines, 1):
+        match = IMPORT.search(line)
+        if match and not match[1].startswith("."):
+            if not (is_test and match[1].startswith("node:")):
+                yield number, f"the viewer has no dependencies: {match[1]}"
+        elif match:
+            parts = PurePosixPath(match[1]).parts
+            there = next((part for part in parts if part in ROOMS_ALLOWED), room)
+            if there not in ROOMS_ALLOWED[room] | {room}:
+                yield number, f"{room} may not import {there}: {match[1]}"
+        if room not in ROOMS_OF_DOCUMENT and DOCUMENT.search(line):
+            yield number, f"{room} is pure: it may not name the document"
+
+
 def check_text(name: str, lines: list[str]) -> Iterator[tuple[int, str]]:
     is_source = PurePosixPath(name).suffix in SOURCES
     if is_source and len(lines) > FILE_LINES_MAX:
@@ -212,6 +263,8 @@ def breaks() -> list[str]:
     for name, text in texts.items():
         lines = text.splitlines()
         found += [(name, *rest) for rest in check_text(name, lines)]
+        if name.endswith(".ts"):
+            found += [(name, *rest) for rest in check_viewer(name, lines)]
         if name in in_c:
             found += [(name, *rest) for rest in check_c(name, text, lines)]
     return [f"{name}:{number}: {reason}" for name, number, reason in sorted(found)]

@@ -14,7 +14,7 @@ import {
 } from './data/place'
 import { App } from './ui/app'
 import { byId } from './ui/dom'
-import { Session } from './ui/session'
+import { Session } from './view/session'
 
 declare const WORKER_SCRIPT: string
 

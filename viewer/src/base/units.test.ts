@@ -1,3 +1,4 @@
+/** Times, counts and sizes as people read them. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {

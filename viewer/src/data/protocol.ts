@@ -1,4 +1,5 @@
 /** What the page asks of the worker, and what it gets. */
+import type { Tree } from '../model/flame'
 import type { TraceInfo } from '../model/trace'
 
 /** Where the bytes of the trace are. */
@@ -40,14 +41,6 @@ export interface Totals {
   rows: Total[]
   edges: Edge[]
   lost: number
-}
-
-export interface Tree {
-  parent: number[]
-  function: number[]
-  calls: number[]
-  total: number[]
-  self: number[]
 }
 
 export interface Frame {

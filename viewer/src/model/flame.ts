@@ -1,5 +1,13 @@
 /** The tree of a flame graph, upright or inverted, and its boxes. Pure. */
-import type { Tree } from '../data/protocol'
+
+/** Calling contexts as the core tells them; parents by number from 1, 0: none. */
+export interface Tree {
+  parent: number[]
+  function: number[]
+  calls: number[]
+  total: number[]
+  self: number[]
+}
 
 export class FlameTree {
   readonly parent: number[] = [-1]

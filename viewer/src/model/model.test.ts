@@ -1,3 +1,4 @@
+/** The pure half of the page: search, lanes, windows, addresses, flames. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { functionExtent, tokenLines } from '../base/python'

@@ -1,7 +1,6 @@
 /** Puts the parts of the page together, and holds the commands. */
-import { formatCount, formatDuration, formatMany } from '../base/units'
+import { formatDuration, formatMany } from '../base/units'
 import { Dropped } from '../data/client'
-import { readPlace, writePlace, type Place } from '../model/address'
 import { inverted, upright } from '../model/flame'
 import { framed, panned, zoomed } from '../model/window'
 import { readColours, type Colours } from '../view/colours'
@@ -9,22 +8,18 @@ import { Flame } from '../view/flame'
 import { Minimap } from '../view/minimap'
 import { drawRuler } from '../view/ruler'
 import { Timeline, type Hit } from '../view/timeline'
-import { Commands, type Command } from './commands'
+import { Commands } from './commands'
 import { Details } from './details'
 import { announce, byId } from './dom'
 import { Film } from './film'
 import { Functions } from './functions'
 import { Gutter } from './gutter'
 import { Pointer } from './pointer'
-import type { Chosen, Session } from './session'
-import {
-  copyText,
-  keepTheme,
-  keptTheme,
-  laneTitle,
-  reportCommand,
-  savePicture,
-} from './share'
+import type { Chosen, Session } from '../view/session'
+import { Finder, showMoment } from './finder'
+import { keymap } from './keymap'
+import { Places } from './places'
+import { keepTheme, keptTheme, laneTitle } from './share'
 import { SourceView } from './source'
 
 const TABS = ['call', 'functions', 'flame', 'film'] as const
@@ -33,14 +28,13 @@ export class App {
   readonly timeline: Timeline
   private colours: Colours
   private readonly gutter: Gutter
-  private readonly pointer: Pointer
-  private readonly film: Film
+  readonly pointer: Pointer
+  readonly film: Film
   private readonly flame: Flame
-  private readonly commands: Commands
+  readonly commands: Commands
   private flameKey = ''
-  private addressTimer = 0
-  private readonly searchBox = byId<HTMLInputElement>('search')
-  private readonly searchNote = byId('search-note')
+  readonly finder: Finder
+  readonly places: Places
 
   constructor(readonly session: Session) {
     session.dark = this.wantsDark()
@@ -61,6 +55,7 @@ export class App {
       this.gutter.render()
     }
     const goTo = (chosen: Chosen) => this.goTo(chosen)
+    this.finder = new Finder(session, goTo)
     const callSource = new SourceView(byId('call-source'), session)
     new Details(byId('call-facts'), byId('call-aside'), session, callSource, goTo)
     new Functions(
@@ -87,8 +82,7 @@ export class App {
     this.pointer = new Pointer(session, this.timeline, ruler, (hit) =>
       this.chooseHit(hit),
     )
-    this.commands = new Commands(this.commandList())
-    this.wireSearch()
+    this.commands = new Commands(keymap(this))
     this.wireTabs()
     this.wireButtons()
     this.wireSplitter()
@@ -98,14 +92,10 @@ export class App {
     document.addEventListener('pointerdown', () =>
       document.body.classList.remove('keyboard'),
     )
-    session.on(['window', 'chosen', 'area', 'search', 'marks', 'tab', 'playhead'], () =>
-      this.scheduleAddress(),
-    )
     session.on(['area', 'tab', 'data', 'search', 'theme'], () => void this.showFlame())
     this.showSummary()
-    this.goToPlace(readPlace(location.hash))
-    window.addEventListener('hashchange', () =>
-      this.goToPlace(readPlace(location.hash)),
+    this.places = new Places(session, this.finder, TABS, (lane, depth) =>
+      this.timeline.reveal(lane, depth),
     )
     this.timeline.request()
   }
@@ -124,7 +114,7 @@ export class App {
     this.colours = readColours(this.session.dark)
   }
 
-  private switchTheme(): void {
+  switchTheme(): void {
     this.session.dark = !this.session.dark
     this.applyTheme()
     keepTheme(this.session.dark)
@@ -151,128 +141,6 @@ export class App {
       end: hit.end,
       fn: hit.fn,
     })
-  }
-
-  private goToPlace(place: Place): void {
-    const { session } = this
-    if (place.window) session.show(place.window)
-    if (place.search !== undefined && place.search !== session.query) {
-      this.searchBox.value = place.search
-      this.search(place.search)
-    }
-    if (place.marks) session.marks = place.marks
-    if (place.area) session.area = { ...place.area, lanes: null }
-    if (place.tab && (TABS as readonly string[]).includes(place.tab))
-      session.setTab(place.tab)
-    if (place.playhead !== undefined) session.playhead = place.playhead
-    if (place.call && place.call.lane < session.info.lanes.length) {
-      const { lane, depth, time } = place.call
-      const chosen = session.chosen
-      if (
-        !chosen ||
-        chosen.lane !== lane ||
-        chosen.depth !== depth ||
-        Math.round(chosen.time) !== time
-      ) {
-        this.timeline.reveal(lane, depth)
-        session.chosen = { lane, depth, time, begin: time, end: time, fn: 0 }
-        session.tell('chosen')
-      }
-    }
-    session.tell('area', 'marks', 'playhead')
-  }
-
-  private scheduleAddress(): void {
-    if (this.addressTimer) return
-    this.addressTimer = window.setTimeout(() => {
-      this.addressTimer = 0
-      history.replaceState(null, '', '#' + writePlace(this.place()))
-    }, 300)
-  }
-
-  private place(): Place {
-    const { session } = this
-    const place: Place = { search: session.query, marks: session.marks }
-    const { span, whole } = session
-    if (span.from > whole.from || span.to < whole.to) place.window = span
-    if (session.area) place.area = session.area
-    if (session.tab !== 'call') place.tab = session.tab
-    if (session.playhead !== null) place.playhead = session.playhead
-    const { chosen } = session
-    if (chosen)
-      place.call = { lane: chosen.lane, depth: chosen.depth, time: chosen.time }
-    return place
-  }
-
-  // ---- search ----
-
-  private wireSearch(): void {
-    this.searchBox.addEventListener('input', () => this.search(this.searchBox.value))
-    this.searchBox.addEventListener('keydown', (event) => {
-      if (event.key === 'Enter') {
-        event.preventDefault()
-        void this.nextFound(event.shiftKey)
-      } else if (event.key === 'Escape') {
-        this.searchBox.value = ''
-        this.search('')
-        this.timeline.overlay.focus()
-      }
-    })
-    byId('search-next').addEventListener('click', () => void this.nextFound(false))
-    byId('search-previous').addEventListener('click', () => void this.nextFound(true))
-  }
-
-  private search(query: string): void {
-    const { session } = this
-    session.search(query)
-    const isOn = query.trim() !== ''
-    this.searchNote.textContent = !isOn
-      ? ''
-      : session.foundCount === 1
-        ? '1 function'
-        : `${formatCount(session.foundCount)} functions`
-    document.body.classList.toggle('searching', isOn)
-  }
-
-  private async nextFound(back: boolean): Promise<void> {
-    const { session } = this
-    if (session.foundCount === 0) return
-    const chosen = session.chosen
-    const from =
-      chosen && session.found[chosen.fn]
-        ? chosen.begin
-        : back
-          ? session.span.to
-          : session.span.from
-    try {
-      const found = await session.client.ask(
-        'event',
-        [0xffffffff, Math.floor(from), back, true, session.found],
-        { key: 'event' },
-      )
-      if (!found) {
-        this.searchNote.textContent = back ? 'none before' : 'none after'
-        return
-      }
-      this.showMoment(found.time_ns)
-      this.goTo({
-        lane: found.lane,
-        depth: found.depth,
-        time: found.time_ns,
-        begin: found.time_ns,
-        end: found.time_ns,
-        fn: found.function,
-      })
-    } catch (error) {
-      if (!(error instanceof Dropped)) this.searchNote.textContent = String(error)
-    }
-  }
-
-  private showMoment(time: number): void {
-    const { span } = this.session
-    const length = span.to - span.from
-    if (time < span.from + length * 0.02 || time > span.to - length * 0.02)
-      this.session.show({ from: time - length / 2, to: time + length / 2 }, true)
   }
 
   // ---- tabs and flame ----
@@ -398,7 +266,7 @@ export class App {
     )
   }
 
-  private zoom(factor: number): void {
+  zoom(factor: number): void {
     const { session } = this
     const span = session.target ?? session.span
     const hover = this.timeline.hover
@@ -412,12 +280,12 @@ export class App {
     session.show(zoomed(span, factor, middle), true)
   }
 
-  private pan(share: number): void {
+  pan(share: number): void {
     const span = this.session.target ?? this.session.span
     this.session.show(panned(span, share * (span.to - span.from)), true)
   }
 
-  private mark(): void {
+  mark(): void {
     const { session } = this
     const { chosen } = session
     const time =
@@ -432,7 +300,7 @@ export class App {
     session.tell('marks')
   }
 
-  private toMark(by: number): void {
+  toMark(by: number): void {
     const { session } = this
     const middle = (session.span.from + session.span.to) / 2
     const list =
@@ -444,7 +312,7 @@ export class App {
       session.show({ from: list[0] - half, to: list[0] + half }, true)
   }
 
-  private focusChosen(): void {
+  focusChosen(): void {
     const { chosen, whole } = this.session
     if (!chosen) this.session.show(whole, true)
     else {
@@ -454,13 +322,13 @@ export class App {
   }
 
   /** The caller, or the first call that the chosen one made. */
-  private moveDepth(by: number): void {
+  moveDepth(by: number): void {
     const { chosen } = this.session
     if (!chosen || chosen.depth + by < 0) return
     this.goTo({ ...chosen, depth: chosen.depth + by })
   }
 
-  private async sibling(back: boolean): Promise<void> {
+  async sibling(back: boolean): Promise<void> {
     const { session } = this
     const { chosen } = session
     if (!chosen || session.tab === 'film') return this.film.step(back, false)
@@ -475,7 +343,7 @@ export class App {
       announce('no other call of this function')
       return
     }
-    this.showMoment(found.time_ns)
+    showMoment(session, found.time_ns)
     this.goTo({
       lane: found.lane,
       depth: found.depth,
@@ -486,7 +354,7 @@ export class App {
     })
   }
 
-  private openLanes(): void {
+  openLanes(): void {
     const { session } = this
     const lanes = session.states.slice(0, 20000).map((state) => ({
       name: laneTitle(session, state.lane),
@@ -497,119 +365,11 @@ export class App {
     this.commands.openPalette(lanes, 'Lanes')
   }
 
-  private foldAll(fold: 'all' | 'thin'): void {
+  foldAll(fold: 'all' | 'thin'): void {
     for (const state of this.session.states) {
       state.fold = fold
       if (fold === 'all') state.isHidden = false
     }
     this.session.arrange()
-  }
-
-  private commandList(): Command[] {
-    const { session } = this
-    const make = (
-      group: string,
-      name: string,
-      keys: string[],
-      run: () => void,
-      isHeld = false,
-    ): Command => ({ group, name, keys, run, isHeld })
-    return [
-      make('Move', 'Zoom in', ['KeyW', 'Equal'], () => this.zoom(0.6), true),
-      make('Move', 'Zoom out', ['KeyS', 'Minus'], () => this.zoom(1 / 0.6), true),
-      make('Move', 'Move left', ['KeyA', 'ArrowLeft'], () => this.pan(-0.15), true),
-      make('Move', 'Move right', ['KeyD', 'ArrowRight'], () => this.pan(0.15), true),
-      make('Move', 'Scroll up', ['PageUp'], () => this.pointer.scroll(-300), true),
-      make('Move', 'Scroll down', ['PageDown'], () => this.pointer.scroll(300), true),
-      make('Move', 'Whole recording', ['Digit0'], () =>
-        session.show(session.whole, true),
-      ),
-      make('Move', 'Zoom to the chosen call', ['KeyF'], () => this.focusChosen()),
-      make(
-        'Move',
-        'Zoom to the selected area',
-        ['KeyZ'],
-        () => session.area && session.show(session.area, true),
-      ),
-      make('Calls', 'To the caller', ['ArrowUp'], () => this.moveDepth(-1), true),
-      make('Calls', 'To the call inside', ['ArrowDown'], () => this.moveDepth(1), true),
-      make(
-        'Calls',
-        'Next call of this function',
-        ['Period'],
-        () => void this.sibling(false),
-        true,
-      ),
-      make(
-        'Calls',
-        'Previous call of this function',
-        ['Comma'],
-        () => void this.sibling(true),
-        true,
-      ),
-      make(
-        'Calls',
-        'Select the time of the chosen call',
-        ['KeyR'],
-        () =>
-          session.chosen &&
-          session.chooseArea({
-            from: session.chosen.begin,
-            to: session.chosen.end,
-            lanes: [session.chosen.lane],
-          }),
-      ),
-      make('Calls', 'Clear the choice and the area', ['Escape'], () => {
-        session.choose(null)
-        session.chooseArea(null)
-      }),
-      make('Marks', 'Mark (or unmark) this moment', ['KeyM'], () => this.mark()),
-      make('Marks', 'Next mark', ['BracketRight'], () => this.toMark(1)),
-      make('Marks', 'Previous mark', ['BracketLeft'], () => this.toMark(-1)),
-      make('Film', 'Play or pause', ['Space'], () => this.film.toggle()),
-      make(
-        'Film',
-        'Next event',
-        ['Shift+ArrowRight'],
-        () => void this.film.step(false, false),
-        true,
-      ),
-      make(
-        'Film',
-        'Previous event',
-        ['Shift+ArrowLeft'],
-        () => void this.film.step(true, false),
-        true,
-      ),
-      make('Film', 'Remove the playhead', [], () => session.setPlayhead(null)),
-      make('Find', 'Search', ['Slash', 'Ctrl+KeyF'], () => {
-        this.searchBox.focus()
-        this.searchBox.select()
-      }),
-      make('Find', 'Next found', ['KeyN'], () => void this.nextFound(false)),
-      make('Find', 'Previous found', ['Shift+KeyN'], () => void this.nextFound(true)),
-      make('Find', 'Find a lane', ['Ctrl+KeyP'], () => this.openLanes()),
-      make('Show', 'The chosen call', ['Digit1'], () => session.setTab('call')),
-      make('Show', 'Functions', ['Digit2'], () => session.setTab('functions')),
-      make('Show', 'Flame graph', ['Digit3'], () => session.setTab('flame')),
-      make('Show', 'Film', ['Digit4'], () => session.setTab('film')),
-      make('Show', 'Fold all lanes', [], () => this.foldAll('thin')),
-      make('Show', 'Unfold and show all lanes', [], () => this.foldAll('all')),
-      make('Show', 'Light or dark', ['KeyT'], () => this.switchTheme()),
-      make('Page', 'Commands', ['Shift+Period', 'Ctrl+Shift+KeyP'], () =>
-        this.commands.openPalette(),
-      ),
-      make('Page', 'Keys', ['Shift+Slash'], () => this.commands.openHelp()),
-      make('Copy', 'Copy the address of this view', [], () => {
-        history.replaceState(null, '', '#' + writePlace(this.place()))
-        void copyText(location.href, 'address')
-      }),
-      make('Copy', 'Copy a command line that reports this window', [], () => {
-        void copyText(reportCommand(session), 'command')
-      }),
-      make('Copy', 'Save the time line as a picture', [], () =>
-        savePicture(this.timeline, `${session.opened.name}.png`),
-      ),
-    ]
   }
 }

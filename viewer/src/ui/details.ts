@@ -12,7 +12,7 @@ import {
 import { framed } from '../model/window'
 import { announce, make, replace } from './dom'
 import { histogramView } from './histogram'
-import type { Chosen, Session } from './session'
+import type { Chosen, Session } from '../view/session'
 import type { SourceView } from './source'
 
 const ENDINGS: Record<string, string> = {

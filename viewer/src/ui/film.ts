@@ -5,7 +5,7 @@ import type { Frame } from '../data/protocol'
 import { functionLabel, laneName } from '../model/trace'
 import { make, replace } from './dom'
 import { functionButton } from './details'
-import type { Chosen, Session } from './session'
+import type { Chosen, Session } from '../view/session'
 import type { SourceView } from './source'
 
 /** Seconds of film for the window that is shown, at speed 1. */

@@ -12,7 +12,7 @@ import {
 import { announce, make, replace } from './dom'
 import { functionButton, slowestTable } from './details'
 import { histogramView } from './histogram'
-import type { Chosen, Session } from './session'
+import type { Chosen, Session } from '../view/session'
 import type { SourceView } from './source'
 
 const ROW = 24

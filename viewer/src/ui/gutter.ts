@@ -3,7 +3,7 @@ import { formatMany } from '../base/units'
 import { processTitle, type Strip } from '../model/lanes'
 import { laneName } from '../model/trace'
 import { make, replace } from './dom'
-import type { Session } from './session'
+import type { Session } from '../view/session'
 
 export class Gutter {
   private shown = ''

@@ -5,7 +5,7 @@ import { formatCount, formatDuration, formatMoment } from '../base/units'
 import { functionFull, functionPlace } from '../model/trace'
 import type { Hit, Timeline } from '../view/timeline'
 import { make, replace } from './dom'
-import type { Session } from './session'
+import type { Session } from '../view/session'
 
 const CLICK_SLACK = 4
 

@@ -2,7 +2,7 @@
 import { laneName } from '../model/trace'
 import type { Timeline } from '../view/timeline'
 import { announce } from './dom'
-import type { Session } from './session'
+import type { Session } from '../view/session'
 
 const THEME_KEY = 'marey-theme'
 

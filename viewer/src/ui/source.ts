@@ -2,7 +2,7 @@
 import { functionExtent, tokenLines, type Token } from '../base/python'
 import { functionPlace } from '../model/trace'
 import { make, replace } from './dom'
-import type { Session } from './session'
+import type { Session } from '../view/session'
 
 const AROUND = 3
 const LINES_MAX = 4000

@@ -1,10 +1,9 @@
 /** A flame graph of a window: contexts by time, merged over all their calls. */
 import { formatCount, formatDuration } from '../base/units'
-import type { Tree } from '../data/protocol'
 import { functionFull, functionLabel } from '../model/trace'
-import { flameBoxes, type FlameBox, type FlameTree } from '../model/flame'
-import { fitCanvas } from '../ui/dom'
-import type { Session } from '../ui/session'
+import { flameBoxes, type FlameBox, type FlameTree, type Tree } from '../model/flame'
+import { fitCanvas } from './canvas'
+import type { Session } from './session'
 import type { Colours } from './colours'
 
 const ROW = 19

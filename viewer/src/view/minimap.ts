@@ -1,7 +1,7 @@
 /** The whole trace in a strip: lanes in a few pixels, the window, what was found. */
 import { toNanos, toPixels, type Span } from '../model/window'
-import { fitCanvas } from '../ui/dom'
-import type { Session } from '../ui/session'
+import { fitCanvas } from './canvas'
+import type { Session } from './session'
 import type { Colours } from './colours'
 
 const LANES_MAX = 44

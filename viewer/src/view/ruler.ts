@@ -1,8 +1,8 @@
 /** The ruler above the lanes: round moments, marks, the selected area. */
 import { formatDuration, formatMoment, niceStep } from '../base/units'
 import { toNanos, toPixels } from '../model/window'
-import { fitCanvas } from '../ui/dom'
-import type { Session } from '../ui/session'
+import { fitCanvas } from './canvas'
+import type { Session } from './session'
 import type { Colours } from './colours'
 
 const LABEL_EVERY = 110

@@ -12,8 +12,8 @@ import {
   toPixels,
   TILE_RESOLUTION,
 } from '../model/window'
-import { fitCanvas } from '../ui/dom'
-import type { Session } from '../ui/session'
+import { fitCanvas } from './canvas'
+import type { Session } from './session'
 import type { Colours } from './colours'
 
 export interface Hit {

@@ -1,0 +1,121 @@
+"""The page, as a person uses it; and its core in node, as its worker does."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import marey
+import pytest
+from browse import PAGE, ROOT, browse, needs_browser, needs_node
+from marey import _view
+from marey._core import Total
+from marey.serve import Server
+from view_trace import SOURCE, small_trace
+
+
+@pytest.fixture(scope="module")
+def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_trace(tmp_path_factory.mktemp("view") / "small <b>.marey")
+
+
+@pytest.fixture(scope="module")
+def server(trace: Path) -> Iterator[Server]:
+    with Server(str(trace)) as one:
+        threading.Thread(target=one.serve_forever, daemon=True).start()
+        yield one
+        one.shutdown()
+
+
+@needs_node
+def test_the_page_answers_as_the_native_core(trace: Path, tmp_path: Path) -> None:
+    told = browse("core.mjs", PAGE, trace, tmp_path)
+    info, index = _view.open(str(trace))
+    assert (tmp_path / "trace_info").read_bytes() == info
+    assert (tmp_path / "trace_index").read_bytes() == index
+    assert SOURCE.decode() in told["sources"]
+    with marey.open(trace) as opened:
+        rows = {row.function.index: row for row in opened.totals().rows}
+    for row in told["rows"]:
+        native = rows[row[0]]
+        assert row[1:4] == [native.call_count, native.total_ns, native.self_ns]
+
+
+@needs_browser
+@pytest.mark.parametrize("kind", ["served", "report"])
+def test_the_page_shows_what_the_terminal_says(
+    kind: str, server: Server, trace: Path, tmp_path: Path
+) -> None:
+    address = server.address
+    with marey.open(trace) as opened:
+        if kind == "report":
+            opened.export(tmp_path / "report.html")
+            address = (tmp_path / "report.html").as_uri()
+        totals = {
+            f"{row.function.module}:{row.function.name}": row
+            for row in opened.totals().rows
+        }
+        shown = browse("page.mjs", address, tmp_path)
+        assert shown["errors"] == []
+        check_tables(shown, totals)
+        area = shown["area"]
+        window = opened.totals(
+            start_ns=int(area["from"]),
+            end_ns=int(-(-area["to"] // 1)),
+            thread=[opened.lanes[lane].name for lane in area["lanes"] or ()] or None,
+        )
+        check_tables(
+            {"functions": shown["areaFunctions"]},
+            {f"{r.function.module}:{r.function.name}": r for r in window.rows},
+        )
+    if kind == "report":
+        asked = set(shown["requests"])
+        assert {one.split("#")[0] for one in asked} <= {address, "blob:", "about:blank"}
+    assert shown["call"]["Lane"] == "MainThread"
+    assert shown["callTitle"] == "outer"
+    assert any("def outer" in line for line in shown["source"])
+    assert shown["searchNote"] == "1 function"
+    assert shown["found"] == "inner"
+    assert 0.3 < shown["zoomed"] < 0.9
+    assert shown["paused"]
+    assert shown["stack"] > 0
+    assert shown["theme"] == "dark"
+    assert shown["help"] > 20
+    assert shown["tab"] == shown["tabAgain"] == "flame"
+
+
+def check_tables(shown: dict[str, list[dict]], totals: dict[str, Total]) -> None:
+    rows = {row["fn"]: row["cells"] for row in shown["functions"]}
+    assert set(rows) == set(totals)
+    for name, cells in rows.items():
+        total = totals[name]
+        texts = [text.replace(",", "").removesuffix(" ns") for text in cells[1:4]]
+        want = [total.call_count, total.total_ns, total.self_ns]
+        assert [int(text) for text in texts] == want
+
+
+tools = (
+    all(shutil.which(name) for name in ("node", "clang", "wasm-ld"))
+    and (ROOT / "viewer/node_modules/esbuild").exists()
+)
+
+
+@pytest.mark.skipif(not tools, reason="needs clang, wasm-ld, node, esbuild")
+def test_the_page_is_what_its_sources_build(tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    subprocess.run([ROOT / "viewer/build.sh", out], check=True, capture_output=True)
+    assert out.read_bytes() == PAGE.read_bytes(), "run viewer/build.sh and commit"
+
+
+@needs_node
+@pytest.mark.parametrize("seed", [1, 2])
+def test_wrong_bytes_never_trap_hang_or_grow_the_page(trace: Path, seed: int) -> None:
+    told = browse("fuzz.mjs", PAGE, trace, 5, seed)
+    assert told["turns"] > 20
+    assert told["opened"] > 0
+    assert told["slowest_ms"] < 5000
+    early, late = told["memory"]
+    assert late <= max(2 * early, 64 << 20)
