@@ -11,6 +11,7 @@
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #if PY_VERSION_HEX < 0x030B0000
@@ -179,5 +180,118 @@ pc_get_item_ref(PyObject *dict, PyObject *key, PyObject **out)
 #else
 #define pc_get_item_ref PyDict_GetItemRef
 #endif
+
+/* ---- objects, read without running their code ---- */
+
+#if PY_VERSION_HEX >= 0x030D0000
+#define PC_BEGIN_LOCK(object) Py_BEGIN_CRITICAL_SECTION(object)
+#define PC_END_LOCK()                                                                  \
+    Py_END_CRITICAL_SECTION                                                            \
+    ()
+#else
+#define PC_BEGIN_LOCK(object) {
+#define PC_END_LOCK() }
+#endif
+
+/* A str of before 3.12 may wait for its characters to be laid out. */
+static inline bool
+pc_is_ready(PyObject *text)
+{
+#if PY_VERSION_HEX < 0x030C0000
+    return PyUnicode_IS_READY(text);
+#else
+    (void)text;
+    return true;
+#endif
+}
+
+/* Digits of 30 bits that an int has. */
+static inline Py_ssize_t
+pc_long_digits(PyObject *value)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return (Py_ssize_t)(((PyLongObject *)value)->long_value.lv_tag >> 3);
+#else
+    return Py_ABS(Py_SIZE(value));
+#endif
+}
+
+/* The keys that instances of a class share (Include/internal/pycore_dict.h: the same
+ * from 3.11 to 3.15; without the GIL the byte before `version` is a lock). */
+struct pc_keys {
+    Py_ssize_t reference_count;
+    uint8_t log2_size, log2_index_bytes, kind, lock;
+    uint32_t version;
+    Py_ssize_t usable, entry_count;
+};
+#define PC_KEYS_SPLIT 2 /* of `kind`: names only, values are with the instances */
+
+/* Attribute `index` of shared keys; NULL: there is none. Borrowed, interned. */
+static inline PyObject *
+pc_shared_name(PyTypeObject *type, Py_ssize_t index)
+{
+    const struct pc_keys *keys = (void *)((PyHeapTypeObject *)type)->ht_cached_keys;
+
+    if (keys == NULL || keys->kind != PC_KEYS_SPLIT || index >= keys->entry_count)
+        return NULL;
+    PyObject *const *entries =
+        (void *)((const char *)(keys + 1) + ((size_t)1 << keys->log2_index_bytes));
+    return entries[index * 2];
+}
+
+/* The dict that the instance has already; NULL: none was made. Borrowed; the object is
+ * locked. *values are the attributes that stand in the instance itself, *count the most
+ * there can be; NULL: none do. Versions that were not compared say nothing. */
+static inline PyObject *
+pc_instance_dict(PyObject *object, PyObject ***values, Py_ssize_t *count)
+{
+    PyTypeObject *type = Py_TYPE(object);
+
+    *values = NULL;
+    *count = 0;
+    if (type->tp_dictoffset == 0)
+        return NULL;
+#if PY_VERSION_HEX < 0x03100000
+    if ((type->tp_flags & Py_TPFLAGS_MANAGED_DICT) == 0) {
+        PyObject **place = _PyObject_GetDictPtr(object);
+        return place == NULL ? NULL : *place;
+    }
+#if PY_VERSION_HEX < 0x030C0000
+    PyObject **found = ((PyObject ***)object)[-4];
+    if (found != NULL) {
+        *values = found;
+        *count = 30;
+        return NULL;
+    }
+    return ((PyObject **)object)[-3];
+#elif PY_VERSION_HEX < 0x030D0000
+    char *found = ((char **)object)[-3];
+    if (((uintptr_t)found & 1) != 0) {
+        *values = (PyObject **)(found + 1);
+        *count = 30;
+        return NULL;
+    }
+    return (PyObject *)found;
+#else
+#ifdef Py_GIL_DISABLED
+    PyObject *dict = ((PyObject **)object)[-1];
+#else
+    PyObject *dict = ((PyObject **)object)[-3];
+#endif
+    struct inline_values {
+        uint8_t capacity, size, embedded, valid;
+        PyObject *values[1];
+    } *found = (void *)((char *)object + type->tp_basicsize);
+    if (dict == NULL && (type->tp_flags & Py_TPFLAGS_INLINE_VALUES) != 0 &&
+        found->valid) {
+        *values = found->values;
+        *count = found->capacity;
+    }
+    return dict;
+#endif
+#else
+    return NULL;
+#endif
+}
 
 #endif

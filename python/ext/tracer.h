@@ -8,7 +8,8 @@
  *   sites.c       which call sites may be switched off
  *   threads.c     names of threads, calls that are open at the start
  *   marks.c       spans, instants, counters
- *   values.c      objects of the program to values of a blob
+ *   values*.c     objects of the program to values of a blob
+ *   objects.c     objects read through fields of C; arrays.c: numpy, pandas, torch
  *   calibrate.c   what an event costs here
  *
  * All of it needs the thread attached (the GIL held where there is one).

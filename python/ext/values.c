@@ -1,38 +1,80 @@
 /* Values of the program as bytes: see values.h. */
-#include "values.h"
+#include "values_impl.h"
 
 #include "base/varint.h"
 
-#include <ctype.h>
-#include <stdio.h>
+#define VALUE_SIZE_MAX 2048 /* bytes of one value */
+#define SLACK_SIZE 256      /* what the last value may need beyond its room */
+#define NAMES_MAX 8192      /* names that are remembered; a power of two */
 
-#define TEXT_SIZE_MAX 1024 /* bytes of one value; longer ones are cut */
-#define NAMES_MAX 8192     /* names that are remembered; a power of two */
+bool values_redact = true;
 
 /* ---- names ---- */
 
-/* Words that make a name a secret's, in lower case without _ and -. */
+/* Words that make a name a secret's, in lower case without _, - and blanks. */
 static const char *const secret_words[] = {
-    "password",   "passwd",    "passphrase",    "passcode",   "secret",
-    "token",      "apikey",    "authoriz",      "cookie",     "credential",
-    "privatekey", "accesskey", "sessionid",     "sessionkey", "csrf",
-    "jwt",        "bearer",    "encryptionkey", "signingkey",
+    "password",   "passwd",    "passphrase", "passcode",      "secret",
+    "token",      "apikey",    "authoriz",   "cookie",        "credential",
+    "privatekey", "accesskey", "sessionid",  "sessionkey",    "csrf",
+    "jwt",        "bearer",    "signingkey", "encryptionkey",
 };
+#define NAME_LOOKED_AT 128 /* characters */
+
+/* A name on its way to be judged. */
+struct plain_name {
+    char text[NAME_LOOKED_AT + 1];
+    size_t size;
+};
+
+static inline void
+plain_put(struct plain_name *plain, Py_UCS4 code)
+{
+    if (code == '_' || code == '-' || code == ' ' || plain->size >= NAME_LOOKED_AT)
+        return;
+    if (code >= 'A' && code <= 'Z')
+        code += 'a' - 'A';
+    plain->text[plain->size++] = code < 0x80 && code != 0 ? (char)code : '?';
+}
+
+static bool
+plain_is_secret(struct plain_name *plain)
+{
+    plain->text[plain->size] = '\0';
+    for (const char *at = plain->text; *at != '\0'; at++) {
+        if (strchr("pstacjbe", *at) == NULL)
+            continue;
+        for (size_t i = 0; i < sizeof(secret_words) / sizeof(secret_words[0]); i++)
+            if (secret_words[i][0] == *at &&
+                strncmp(at, secret_words[i], strlen(secret_words[i])) == 0)
+                return true;
+    }
+    return strcmp(plain->text, "pwd") == 0 || strcmp(plain->text, "auth") == 0;
+}
 
 bool
 values_is_secret(const char *name, size_t size_bytes)
 {
-    char plain[128];
-    size_t size = 0;
+    struct plain_name plain = {.size = 0};
 
-    for (size_t i = 0; i < size_bytes && size < sizeof(plain) - 1; i++)
-        if (name[i] != '_' && name[i] != '-' && name[i] != ' ')
-            plain[size++] = (char)tolower((unsigned char)name[i]);
-    plain[size] = '\0';
-    for (size_t i = 0; i < sizeof(secret_words) / sizeof(secret_words[0]); i++)
-        if (strstr(plain, secret_words[i]) != NULL)
-            return true;
-    return strcmp(plain, "pwd") == 0 || strcmp(plain, "auth") == 0;
+    if (!values_redact)
+        return false;
+    for (size_t i = 0; i < size_bytes && i < 2 * NAME_LOOKED_AT; i++)
+        plain_put(&plain, (unsigned char)name[i]);
+    return plain_is_secret(&plain);
+}
+
+bool
+values_is_secret_key(PyObject *key)
+{
+    struct plain_name plain = {.size = 0};
+
+    if (PyBytes_Check(key))
+        return values_is_secret(PyBytes_AS_STRING(key), (size_t)PyBytes_GET_SIZE(key));
+    if (!values_redact || !PyUnicode_Check(key) || !pc_is_ready(key))
+        return false;
+    for (Py_ssize_t i = 0; i < PyUnicode_GET_LENGTH(key) && i < 2 * NAME_LOOKED_AT; i++)
+        plain_put(&plain, PyUnicode_READ_CHAR(key, i));
+    return plain_is_secret(&plain);
 }
 
 /* Interned names that were seen: open addressing, only ever added to, read without a
@@ -108,82 +150,6 @@ values_name(PyObject *text)
     return name;
 }
 
-/* ---- values ---- */
-
-static void
-put_text(struct values *body, uint8_t tag, const char *text, size_t size)
-{
-    if (size > TEXT_SIZE_MAX)
-        size = TEXT_SIZE_MAX;
-    body->bytes[body->size_bytes++] = tag;
-    body->size_bytes += marey_varint_put(body->bytes + body->size_bytes, size);
-    memcpy(body->bytes + body->size_bytes, text, size);
-    body->size_bytes += size;
-}
-
-static void
-put_object(struct values *body, PyObject *value)
-{
-    char text[300];
-    int size = snprintf(text, sizeof(text), "<%.200s at %p>", Py_TYPE(value)->tp_name,
-                        (void *)value);
-
-    put_text(body, MAREY_VALUE_OBJECT, text, (size_t)size);
-}
-
-static void
-put_unicode(struct values *body, PyObject *value)
-{
-    struct pc_exception saved = pc_exception_take();
-    PyObject *part = PyUnicode_GET_LENGTH(value) > TEXT_SIZE_MAX
-                         ? PyUnicode_Substring(value, 0, TEXT_SIZE_MAX)
-                         : Py_NewRef(value);
-    PyObject *bytes = part == NULL ? NULL : codes_utf8(part);
-
-    if (bytes == NULL)
-        body->bytes[body->size_bytes++] = MAREY_VALUE_ERROR;
-    else
-        put_text(body, MAREY_VALUE_TEXT, PyBytes_AS_STRING(bytes),
-                 (size_t)PyBytes_GET_SIZE(bytes));
-    Py_XDECREF(bytes);
-    Py_XDECREF(part);
-    PyErr_Clear();
-    pc_exception_give(saved);
-}
-
-static void
-put_value(struct values *body, PyObject *value)
-{
-    if (value == Py_None) {
-        body->bytes[body->size_bytes++] = MAREY_VALUE_NONE;
-    } else if (PyBool_Check(value)) {
-        body->bytes[body->size_bytes++] =
-            value == Py_True ? MAREY_VALUE_TRUE : MAREY_VALUE_FALSE;
-    } else if (PyLong_CheckExact(value)) {
-        int overflow = 0;
-        long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
-        if (overflow != 0) {
-            put_text(body, MAREY_VALUE_OBJECT, "<large int>", 11);
-            return;
-        }
-        body->bytes[body->size_bytes++] = MAREY_VALUE_INT;
-        body->size_bytes +=
-            marey_varint_put(body->bytes + body->size_bytes, marey_zigzag(number));
-    } else if (PyFloat_CheckExact(value)) {
-        double number = PyFloat_AS_DOUBLE(value);
-        body->bytes[body->size_bytes++] = MAREY_VALUE_FLOAT;
-        memcpy(body->bytes + body->size_bytes, &number, sizeof(number));
-        body->size_bytes += sizeof(number);
-    } else if (PyUnicode_CheckExact(value)) {
-        put_unicode(body, value);
-    } else if (PyBytes_CheckExact(value)) {
-        put_text(body, MAREY_VALUE_BYTES, PyBytes_AS_STRING(value),
-                 (size_t)PyBytes_GET_SIZE(value));
-    } else {
-        put_object(body, value);
-    }
-}
-
 /* ---- bodies ---- */
 
 /* Starts a value. False: there is no room for it at all. */
@@ -209,13 +175,24 @@ values_put_named(struct values *body, struct values_name name, PyObject *value)
 {
     /* The names of all values that may follow have room, too. */
     size_t reserve = (VALUES_COUNT_MAX - body->count) * (MAREY_VARINT_SIZE_MAX + 1);
+    size_t room = VALUES_SIZE_MAX - SLACK_SIZE - reserve - body->size_bytes;
 
-    if (name.is_secret)
+    if (name.is_secret) {
         values_put_tag(body, name, MAREY_VALUE_REDACTED);
-    else if (body->size_bytes + TEXT_SIZE_MAX + 32 + reserve > VALUES_SIZE_MAX)
+        return;
+    }
+    if (body->size_bytes + SLACK_SIZE + reserve + 2 * VALUES_ITEM_ROOM >
+        VALUES_SIZE_MAX) {
         values_put_tag(body, name, MAREY_VALUE_NOT_RECORDED);
-    else if (put_name(body, name))
-        put_value(body, value);
+        return;
+    }
+    if (!put_name(body, name))
+        return;
+    struct pc_exception saved = pc_exception_take();
+    values_put_object(body, value, room < VALUE_SIZE_MAX ? room : VALUE_SIZE_MAX);
+    PyErr_Clear();
+    pc_exception_give(saved);
+    assert(body->size_bytes <= VALUES_SIZE_MAX);
 }
 
 void

@@ -37,6 +37,8 @@ struct values_name {
 /* The name's id and whether it tells of a secret. `name` is a str, or NULL for none.
  * Interned names (identifiers, keywords) are found again without a lock. */
 struct values_name values_name(PyObject *name);
+/* Whether names are looked at for secrets at all. */
+extern bool values_redact;
 /* Whether a name tells of a secret, in UTF-8. */
 bool values_is_secret(const char *name, size_t size_bytes);
 
@@ -47,7 +49,7 @@ values_begin(struct values *body)
     body->count = 0;
 }
 
-/* One value. `name` as above, `value` borrowed. */
+/* One value. `name` as above, `value` borrowed; NULL is UNBOUND. */
 void values_put(struct values *body, PyObject *name, PyObject *value);
 /* The same under a name that was looked up before. */
 void values_put_named(struct values *body, struct values_name name, PyObject *value);

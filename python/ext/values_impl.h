@@ -1,0 +1,16 @@
+/* What the files of values share: see values.h. */
+#ifndef MAREY_EXT_VALUES_IMPL_H
+#define MAREY_EXT_VALUES_IMPL_H
+
+#include "values.h"
+
+/* Writes a value's tag and what follows it; at most `room` bytes, which is at least
+ * VALUES_ITEM_ROOM. Needs no exception set. */
+void values_put_object(struct values *body, PyObject *value, size_t room);
+/* Whether the key or name is a str or bytes that tells of a secret. */
+bool values_is_secret_key(PyObject *key);
+
+/* What the smallest value may need: the head of an instance, or a number. */
+#define VALUES_ITEM_ROOM 64
+
+#endif
