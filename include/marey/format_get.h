@@ -326,8 +326,8 @@ struct marey_definition {
     uint32_t module;     /* FUNCTION: string id */
     uint32_t file;       /* FUNCTION: file id */
     uint32_t parent;     /* LANE: lane serial; PROCESS: process serial */
-    uint64_t key;        /* FILE: of its source; COST: picoseconds an event */
-    uint64_t ticks;      /* PROCESS, LANE: start; *_END; CLOCK */
+    uint64_t key;        /* FILE: of its source; COST: picoseconds; WINDOW: to */
+    uint64_t ticks;      /* PROCESS, LANE: start; *_END; CLOCK; WINDOW: from */
     uint64_t pid;        /* PROCESS; LANE: native id */
     uint64_t parent_pid; /* PROCESS; LANE: Python's id */
     uint64_t monotonic_ns, boottime_ns, realtime_ns; /* CLOCK */

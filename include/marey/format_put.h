@@ -59,6 +59,9 @@ enum marey_status marey_file_join(const char *path, struct marey_file **out,
  * NULL is allowed. */
 void marey_file_close(struct marey_file *file);
 
+/* A descriptor of the trace of its own, to read from; -1: none can be had. */
+int marey_file_dup(struct marey_file *file);
+
 /* After a fork, in the child: forgets the slots that belong to the parent. */
 void marey_file_forked(struct marey_file *file);
 
@@ -89,6 +92,8 @@ bool marey_slot_take(struct marey_file *file, uint32_t size_bytes,
 /* Gives it back for the next taker; it then holds nothing. */
 void marey_slot_give(struct marey_file *file, struct marey_slot *slot);
 uint32_t marey_slot_size_max(const struct marey_file *file);
+/* Slots are pieces of the file; else they are memory, and a kill loses them. */
+bool marey_file_is_mapped(const struct marey_file *file);
 /* Closed event chunks go to ring cells. */
 bool marey_file_is_ring(const struct marey_file *file);
 

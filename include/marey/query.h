@@ -73,6 +73,8 @@ struct marey_trace_info {
     uint32_t chunk_count;
     uint32_t damaged_count; /* chunks left out because their bytes are wrong */
     uint64_t skipped_bytes; /* stepped over while looking for chunks */
+    bool is_window; /* a part of a longer recording: what was before is no loss */
+    int64_t window_from_ns, window_to_ns; /* as it was asked for */
     bool is_ring;
     bool is_unmapped;        /* slots were not mapped: a kill loses them */
     uint64_t cost_python_ps; /* cost of one event of a Python function; 0 unknown */

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "marey/capture_keep.h"
 #include "trace.h"
 #include "tracer.h"
 
@@ -244,6 +245,51 @@ stop(PyObject *module, PyObject *unused)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(snapshot_doc,
+             "snapshot(path, why, before_ns)\n--\n\n"
+             "Writes what the recording holds now into a trace of its own.");
+static PyObject *
+snapshot(PyObject *module, PyObject *args)
+{
+    struct marey_error err = {0};
+    enum marey_status status;
+    unsigned long long before_ns;
+    PyObject *path, *why;
+
+    (void)module;
+    if (!PyArg_ParseTuple(args, "O&OK:snapshot", PyUnicode_FSConverter, &path, &why,
+                          &before_ns))
+        return NULL;
+    PyObject *text = codes_utf8(why);
+    if (text == NULL) {
+        Py_DECREF(path);
+        return NULL;
+    }
+#ifndef Py_GIL_DISABLED
+    marey_recording_spill(); /* no hook runs while we hold the lock */
+#endif
+    Py_BEGIN_ALLOW_THREADS
+        status = marey_recording_snapshot(PyBytes_AS_STRING(path),
+                                          PyBytes_AS_STRING(text), before_ns, &err);
+    Py_END_ALLOW_THREADS
+    Py_DECREF(path);
+    Py_DECREF(text);
+    if (status != MAREY_OK)
+        return raise_error(&err);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(recording_path_doc,
+             "recording_path()\n--\n\nThe trace this process records into, or None.");
+static PyObject *
+recording_path(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    if (!tracer.is_on || trace_path == NULL)
+        Py_RETURN_NONE;
+    return PyUnicode_DecodeFSDefault(trace_path);
+}
+
 PyDoc_STRVAR(is_recording_doc, "is_recording()\n--\n\nWhether this process records.");
 static PyObject *
 is_recording(PyObject *module, PyObject *unused)
@@ -281,6 +327,8 @@ static PyMethodDef methods[] = {
     {"start", (PyCFunction)(void (*)(void))start, METH_VARARGS | METH_KEYWORDS,
      start_doc},
     {"stop", stop, METH_NOARGS, stop_doc},
+    {"snapshot", snapshot, METH_VARARGS, snapshot_doc},
+    {"recording_path", recording_path, METH_NOARGS, recording_path_doc},
     {"is_recording", is_recording, METH_NOARGS, is_recording_doc},
     {"note", note, METH_O, note_doc},
     {"ignore", ignore, METH_O, ignore_doc},

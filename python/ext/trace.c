@@ -216,7 +216,7 @@ trace_info(struct trace_object *self, PyObject *Py_UNUSED(ignored))
     if (host == NULL)
         return NULL;
     return Py_BuildValue(
-        "{sN sL sL sK sK sK sK sI sI sI sK sN sN sd sd}", "host", host,
+        "{sN sL sL sK sK sK sK sI sI sI sK sN sN sd sd sN sL sL}", "host", host,
         "start_realtime_ns", (long long)info.start_realtime_ns, "duration_ns",
         (long long)info.duration_ns, "size_bytes", (unsigned long long)info.size_bytes,
         "event_count", (unsigned long long)info.event_count, "lost_count",
@@ -226,7 +226,9 @@ trace_info(struct trace_object *self, PyObject *Py_UNUSED(ignored))
         "skipped_bytes", (unsigned long long)info.skipped_bytes, "is_ring",
         PyBool_FromLong(info.is_ring), "is_unmapped", PyBool_FromLong(info.is_unmapped),
         "cost_python_ns", (double)info.cost_python_ps / 1000.0, "cost_c_ns",
-        (double)info.cost_c_ps / 1000.0);
+        (double)info.cost_c_ps / 1000.0, "is_window", PyBool_FromLong(info.is_window),
+        "window_from_ns", (long long)info.window_from_ns, "window_to_ns",
+        (long long)info.window_to_ns);
 }
 
 PyObject *

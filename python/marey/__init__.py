@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         instant,
         span,
     )
-    from marey.record import Recording, record
+    from marey.record import Recording, record, snapshot
     from marey.trace import Info, Totals, Trace, merge, open  # noqa: A004
 
 __version__ = "0.1.0"
@@ -69,6 +69,7 @@ __all__ = [
     "merge",
     "open",
     "record",
+    "snapshot",
     "span",
 ]
 
@@ -89,6 +90,7 @@ _HOMES = {
     "merge": "marey.trace",
     "open": "marey.trace",
     "record": "marey.record",
+    "snapshot": "marey.record",
     "span": "marey._core",
 }
 

@@ -93,6 +93,23 @@ class Recording:
         _core.stop()
         self._restore()
 
+    def snapshot(
+        self,
+        why: str = "",
+        path: "str | os.PathLike[str] | None" = None,
+        *,
+        before: str | int = 0,
+    ) -> str:
+        """Writes what the recording holds now as a finished trace, and says where.
+
+        why     goes into it, for whoever opens it
+        path    of the new trace, which must not exist; by default beside this one
+        before  only so much before now: nanoseconds, or text like '10s'; 0: all
+        """
+        if not self._is_on:
+            raise RecordingError("this recording is not on; start it first")
+        return snapshot(why, path, before=before)
+
     def _restore(self) -> None:
         """The environment as it was before the start."""
         if self.options.children:
@@ -111,6 +128,38 @@ class Recording:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def snapshot(
+    why: str = "",
+    path: "str | os.PathLike[str] | None" = None,
+    *,
+    before: str | int = 0,
+) -> str:
+    """Recording.snapshot() of the recording of this process, also under `marey run`."""
+    whole = _core.recording_path()
+    if whole is None:
+        raise RecordingError("this process is not recorded; there is nothing to keep")
+    if isinstance(before, str):
+        before = parse_duration(before)
+    if not isinstance(why, str) or not 0 <= before < 1 << 63:
+        raise UsageError("why is a text, and before is no negative time")
+    chosen = os.path.abspath(_beside(whole) if path is None else os.fspath(path))
+    try:
+        _core.snapshot(chosen, why.replace("\0", ""), before)
+    except OSError as error:
+        raise StorageError(str(error)) from None
+    except RuntimeError as error:
+        raise RecordingError(str(error)) from None
+    return chosen
+
+
+def _beside(path: str) -> str:
+    stem = path.removesuffix(".marey")
+    count = 1
+    while os.path.lexists(f"{stem}-snapshot-{count}.marey"):
+        count += 1
+    return f"{stem}-snapshot-{count}.marey"
 
 
 def record(

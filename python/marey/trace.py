@@ -60,6 +60,10 @@ class Info(NamedTuple):
     cost_python_ns: float
     """Measured cost of recording one event of a Python function; 0: not known."""
     cost_c_ns: float
+    is_window: bool
+    """A part of a longer recording: a snapshot, or what --keep kept."""
+    window_from_ns: int
+    window_to_ns: int
 
 
 class Finding(NamedTuple):

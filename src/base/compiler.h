@@ -8,6 +8,7 @@
 #define MAREY_ASSUME(x) ((x) ? (void)0 : __builtin_unreachable())
 #define MAREY_NOINLINE __attribute__((noinline, cold))
 #define MAREY_INLINE static inline __attribute__((always_inline))
+#define MAREY_FALLTHROUGH __attribute__((fallthrough))
 #define MAREY_EXPORT __attribute__((visibility("default")))
 /* One load relative to the thread pointer instead of a call: the module takes its few
  * bytes from the space that the loader keeps for late-comers. */

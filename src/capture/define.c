@@ -507,6 +507,14 @@ marey_definitions_forked(struct marey_recording *recording, uint32_t parent)
 }
 
 void
+marey_definitions_spill(struct marey_recording *recording)
+{
+    pthread_mutex_lock(&recording->definitions.lock);
+    slot_end(recording, true);
+    pthread_mutex_unlock(&recording->definitions.lock);
+}
+
+void
 marey_definitions_stop(struct marey_recording *recording)
 {
     pthread_mutex_lock(&recording->definitions.lock);

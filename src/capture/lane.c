@@ -398,6 +398,24 @@ marey_lane_ignore(bool is_ignored)
         set_limit(lane);
 }
 
+/* In a ring the values go to a cell, as events do, and the slot to the next lane. */
+static void
+finish_blobs(struct marey_lane *lane)
+{
+    struct marey_file *file = lane->recording->file;
+
+    if (lane->blob_slot.bytes == NULL)
+        return;
+    if (!marey_file_is_ring(file)) {
+        marey_slot_settle(file, &lane->blob_slot, lane->blob_size, lane->blob_records,
+                          lane->last_ticks);
+        return;
+    }
+    marey_slot_flush(file, &lane->blob_slot, lane->blob_size, lane->blob_records,
+                     lane->last_ticks);
+    marey_slot_give(file, &lane->blob_slot);
+}
+
 /* ---- rehearsal ---- */
 
 bool
@@ -424,15 +442,14 @@ marey_rehearsal_end(struct marey_lane *lane, const struct marey_rehearsal *from)
     set_limit(lane);
 }
 
-/* ---- ends ---- */
-
-static void
-finish_blobs(struct marey_lane *lane)
+void
+marey_lane_spill(struct marey_lane *lane)
 {
-    if (lane->blob_slot.bytes != NULL)
-        marey_slot_settle(lane->recording->file, &lane->blob_slot, lane->blob_size,
-                          lane->blob_records, lane->last_ticks);
+    finish_blobs(lane);
+    marey_lane_roll(lane);
 }
+
+/* ---- ends ---- */
 
 void
 marey_lane_finish(struct marey_lane *lane, uint64_t end_ticks)

@@ -151,8 +151,9 @@ marey_recording_on_second(void (*tick)(void))
     second_tick = tick;
 }
 
-/* Pairs at 1, 10, 100 ms and then every second: a short or killed run has two that are
- * far enough apart to tell the counter's rate. */
+/* Pairs at 1, 10, 100 ms and every second: a short or killed run has two that are far
+ * enough apart to tell the counter's rate. After a minute ever more rarely, so that a
+ * recording of weeks does not grow by them. */
 void
 marey_recording_housekeep(struct marey_recording *recording, uint64_t now)
 {
@@ -167,7 +168,10 @@ marey_recording_housekeep(struct marey_recording *recording, uint64_t now)
                                         now + interval))
         return;
     recording->pair_interval_ticks = interval * 10 < second ? interval * 10 : second;
-    marey_define_clock(recording);
+    if (now >= recording->next_clock_ticks) {
+        recording->next_clock_ticks = now + (now - recording->start_ticks) / 64;
+        marey_define_clock(recording);
+    }
     if (interval >= second && second_tick != NULL)
         second_tick();
 }

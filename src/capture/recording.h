@@ -29,7 +29,8 @@ struct marey_recording {
     uint64_t start_ns;
     _Atomic uint64_t next_pair_ticks; /* when the next CLOCK record is due */
     uint64_t pair_interval_ticks;
-    struct marey_lane *lanes; /* all lanes of live threads; marey_lanes_lock */
+    uint64_t next_clock_ticks; /* a CLOCK record before is not worth its bytes */
+    struct marey_lane *lanes;  /* all lanes of live threads; marey_lanes_lock */
     struct definitions definitions;
     char *options_text; /* owned */
 };
@@ -57,6 +58,8 @@ void marey_lane_room(struct marey_lane *lane);
 void marey_lane_look(struct marey_lane *lane);
 /* Closes the chunk and starts the next. */
 void marey_lane_roll(struct marey_lane *lane);
+/* Closes what the lane has in memory, events and values, and starts anew. */
+void marey_lane_spill(struct marey_lane *lane);
 /* Closes the chunk for good, says that the lane ended, gives its slots back. */
 void marey_lane_finish(struct marey_lane *lane, uint64_t end_ticks);
 void marey_lane_free(struct marey_lane *lane);
@@ -72,6 +75,8 @@ void marey_definitions_start(struct marey_recording *recording,
                              const struct marey_process_texts *texts,
                              const char *options_text);
 void marey_definitions_forked(struct marey_recording *recording, uint32_t parent);
+/* Closes the chunk of definitions; the next record starts another. */
+void marey_definitions_spill(struct marey_recording *recording);
 void marey_definitions_stop(struct marey_recording *recording);
 void marey_define_lane(struct marey_recording *recording,
                        const struct marey_lane *lane);

@@ -224,6 +224,11 @@ marey_definition_get(const struct marey_record *record, struct marey_definition 
         out->boot_id = take(&fields, 16);
         out->text = marey_fields_rest(&fields);
         break;
+    case MAREY_DEF_WINDOW:
+        out->ticks = marey_fields_u64(&fields);
+        out->key = marey_fields_u64(&fields);
+        out->text = marey_fields_rest(&fields);
+        break;
     case MAREY_DEF_OPTIONS:
     case MAREY_DEF_NOTE: out->text = marey_fields_rest(&fields); break;
     default: break;

@@ -422,6 +422,59 @@ refresh_counters(struct marey_directory *directory)
     return true;
 }
 
+/* Forgets what the cells held that were taken from number `since` up to `until`. */
+static void
+forget_cells(struct marey_directory *directory, uint64_t since, uint64_t until)
+{
+    const struct marey_file_header *header = &directory->header;
+    uint64_t cell = header->ring_cell_size, count = header->ring_cell_count;
+    uint64_t first = since % count;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < directory->extent_count; i++) {
+        const struct marey_extent *extent = &directory->extents[i];
+        uint64_t index = (extent->offset - header->ring_offset) / cell;
+        if (extent->offset < header->ring_offset || index >= count ||
+            (index + count - first) % count >= until - since)
+            directory->extents[kept++] = *extent;
+    }
+    directory->extent_count = kept;
+}
+
+/* The cells stand before the slots, and were looked at before them: a chunk that left
+ * its slot for a cell meanwhile was seen in neither. So the cells that were taken since
+ * are looked at once more, until none was. */
+static bool
+refresh_ring(struct scan *scan)
+{
+    struct marey_directory *directory = scan->directory;
+    const struct marey_file_header *header = &directory->header;
+    uint64_t since = header->ring_next, count = header->ring_cell_count;
+
+    if (stride_at(directory, header->ring_offset) != header->ring_cell_size)
+        return true; /* no ring, or one that cannot be */
+    for (int round = 0; round < REFRESH_ROUNDS; round++) {
+        struct marey_file_header now;
+        if (!marey_directory_read(directory, 0, &now, sizeof(now)))
+            return false;
+        if (now.ring_next <= since)
+            return true;
+        if (now.ring_next - since > count)
+            since = now.ring_next - count;
+        forget_cells(directory, since, now.ring_next);
+        for (; since < now.ring_next; since++) {
+            struct marey_extent_header cell;
+            uint64_t at = header->ring_offset + since % count * header->ring_cell_size;
+            if (!marey_directory_read(directory, at, &cell, sizeof(cell)))
+                return false;
+            if (place_holds(&cell, at) && is_kept(scan, &cell) &&
+                cell.state == MAREY_STATE_CLOSED)
+                add_closed(scan, &cell);
+        }
+    }
+    return true;
+}
+
 static bool
 scan_all(struct scan *scan)
 {
@@ -433,7 +486,7 @@ scan_all(struct scan *scan)
     if (directory->size_now == NULL)
         return true;
     see_growth(directory);
-    if (!scan_on(scan))
+    if (!scan_on(scan) || !refresh_ring(scan))
         return false;
     scan->only_definitions = true;
     for (int round = 0; round < REFRESH_ROUNDS; round++) {

@@ -198,6 +198,12 @@ sure_fd(struct marey_file *file)
     return fd;
 }
 
+int
+marey_file_dup(struct marey_file *file)
+{
+    return fcntl(sure_fd(file), F_DUPFD_CLOEXEC, 900);
+}
+
 static bool
 write_all(int fd, struct iovec *parts, int part_count, uint64_t offset)
 {
@@ -227,6 +233,12 @@ bool
 marey_file_is_ring(const struct marey_file *file)
 {
     return (file->header->flags & MAREY_FILE_RING) != 0;
+}
+
+bool
+marey_file_is_mapped(const struct marey_file *file)
+{
+    return file->is_mapped;
 }
 
 uint32_t
@@ -337,7 +349,8 @@ take_chunk_place(struct marey_file *file, struct marey_extent_header *header,
     struct marey_file_header *shared = file->header;
     uint64_t gap;
 
-    if ((shared->flags & MAREY_FILE_RING) != 0 && header->kind == MAREY_EXTENT_EVENTS &&
+    if ((shared->flags & MAREY_FILE_RING) != 0 &&
+        (header->kind == MAREY_EXTENT_EVENTS || header->kind == MAREY_EXTENT_BLOBS) &&
         size <= shared->ring_cell_size) {
         uint64_t cell =
             counter_add(file, &shared->ring_next, 1) % shared->ring_cell_count;

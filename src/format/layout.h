@@ -174,6 +174,7 @@ struct marey_extent_header {
 #define MAREY_DEF_OPTIONS 11
 #define MAREY_DEF_NOTE 12
 #define MAREY_DEF_HOST 13
+#define MAREY_DEF_WINDOW 22 /* this trace is a part of a longer recording */
 
 /* MAREY_DEF_FUNCTION flags */
 #define MAREY_FUNCTION_C 1

@@ -268,6 +268,11 @@ define(struct defining *defining, const struct marey_definition *def)
             defining->is_out_of_memory = true;
         break;
     case MAREY_DEF_OPTIONS: process->options = intern(defining, def->text); break;
+    case MAREY_DEF_WINDOW:
+        trace->has_window = true;
+        trace->window_from_ticks = def->ticks;
+        trace->window_to_ticks = def->key;
+        MAREY_FALLTHROUGH;
     case MAREY_DEF_NOTE:
         if (!push(&trace->notes, &trace->note_count, &trace->note_capacity,
                   intern(defining, def->text)))

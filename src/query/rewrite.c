@@ -174,6 +174,10 @@ put_fields(struct rewrite *rewrite, uint8_t tag, struct marey_fields *fields)
         put_lane(rewrite, fields);
         put_ticks(rewrite, fields);
         break;
+    case MAREY_DEF_WINDOW:
+        put_ticks(rewrite, fields);
+        put_ticks(rewrite, fields);
+        break;
     case MAREY_DEF_CLOCK: put_clock(rewrite, fields); break;
     default: break;
     }

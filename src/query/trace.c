@@ -108,6 +108,12 @@ marey_trace_info(const struct marey_trace *trace, struct marey_trace_info *out)
         .is_ring = (directory->header.flags & MAREY_FILE_RING) != 0,
         .is_unmapped = (directory->header.flags & MAREY_FILE_UNMAPPED) != 0,
     };
+    if (trace->has_window) {
+        out->is_window = true;
+        out->window_to_ns = clock_ns(&trace->clock, trace->window_to_ticks);
+        if (trace->window_from_ticks > trace->clock.origin)
+            out->window_from_ns = clock_ns(&trace->clock, trace->window_from_ticks);
+    }
     if (trace->last_ticks > trace->clock.origin)
         out->duration_ns = clock_ns(&trace->clock, trace->last_ticks);
     for (size_t i = trace->process_count; i-- > 0;) {

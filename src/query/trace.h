@@ -107,6 +107,8 @@ struct marey_trace {
     struct marey_table lane_index; /* lane_key() -> index */
     uint32_t *arguments;           /* owned; strings */
     size_t argument_count, argument_capacity;
+    bool has_window; /* a part of a longer recording */
+    uint64_t window_from_ticks, window_to_ticks;
     uint32_t *notes; /* owned; strings */
     size_t note_count, note_capacity;
     uint32_t empty_string;

@@ -94,6 +94,13 @@ get_value(struct marey_trace *trace, uint32_t process, struct marey_fields *fiel
     return !fields->is_bad;
 }
 
+/* In a ring values may be gone before the events that tell of them: no damage. */
+static bool
+takes_back(const struct marey_trace *trace)
+{
+    return trace->has_window || (trace->directory->header.flags & MAREY_FILE_RING) != 0;
+}
+
 enum marey_status
 marey_trace_values(struct marey_trace *trace, uint32_t lane, uint64_t blob,
                    void (*take)(void *context, const struct marey_value *value),
@@ -112,6 +119,12 @@ marey_trace_values(struct marey_trace *trace, uint32_t lane, uint64_t blob,
     if (lane >= trace->lane_count)
         return marey_fail(err, MAREY_USAGE, "no such lane");
     size_t extent = find_extent(trace, lane, blob - 1);
+    if (extent == SIZE_MAX && takes_back(trace)) {
+        value = (struct marey_value){
+            .name = {"", 0}, .tag = MAREY_VALUE_NOT_RECORDED, .text = {"", 0}};
+        take(context, &value);
+        return MAREY_OK;
+    }
     if (extent == SIZE_MAX)
         return marey_fail(err, MAREY_CORRUPT, "these values were lost");
     enum marey_status status = marey_payload_keep(trace, &trace->blobs, extent, err);

@@ -57,6 +57,8 @@ def _write_text(trace: Trace, info: Info) -> None:
         ("lost", _losses(info)),
         ("cost", _cost(info)),
     ]
+    if info.is_window:
+        rows.append(("window", _window(info)))
     if info.is_unmapped:
         rows.append(
             (
@@ -83,6 +85,11 @@ def _when(info: Info) -> str:
     start = time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(seconds))
     hosts = f" and {info.host_count - 1} more" if info.host_count > 1 else ""
     return f"{start} on {info.host}{hosts}, {show_duration(info.duration_ns)}"
+
+
+def _window(info: Info) -> str:
+    kept = f"{_moment(info.window_from_ns)} to {_moment(info.window_to_ns)}"
+    return f"{kept} of a longer recording; calls open then have their true start"
 
 
 def _losses(info: Info) -> str:
@@ -183,6 +190,9 @@ def _as_json(trace: Trace, info: Info) -> dict[str, object]:
         "skipped_bytes": info.skipped_bytes,
         "chunks": info.chunk_count,
         "ring": info.is_ring,
+        "window": {"from_ns": info.window_from_ns, "to_ns": info.window_to_ns}
+        if info.is_window
+        else None,
         "unmapped": info.is_unmapped,
         "cost_ns_per_event": info.cost_python_ns or None,
         "cost_ns_per_c_event": info.cost_c_ns or None,
