@@ -86,8 +86,8 @@ struct marey_lane {
     uint32_t name_tries;
     uint8_t *name_due; /* where to look again for the thread's name, in this chunk */
     bool is_main, is_earlier, has_name, is_ended;
-    bool is_taken;        /* its thread writes to it; prepared lanes wait for theirs */
-    uint8_t ignore_depth; /* > 0: marey.ignore */
+    bool is_taken;         /* its thread writes to it; prepared lanes wait for theirs */
+    uint32_t ignore_depth; /* > 0: marey.ignore */
     char name[256];
     struct marey_lane *next; /* in the recording's list */
 };

@@ -1,9 +1,8 @@
-/* Spans, instants and counters: what the program itself puts on its time line.
+/* Spans, instants, counters, logged values: what the program itself puts on its time
+ * line, and what it wants left out.
  *
- * Everything is cheap when nothing records: span() gives one shared object whose
- * enter and exit do nothing. When recording, values are formatted at once, so that
- * later changes do not rewrite history; only exact built-in types are shown by value,
- * and no code of the program runs (docs/format.md, 4).
+ * Everything is cheap when nothing records. When recording, values are captured at
+ * once (values.h), so that later changes do not rewrite history.
  */
 #include "values.h"
 
@@ -87,6 +86,87 @@ counter(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *nam
     Py_RETURN_NONE;
 }
 
+/* ---- logged values ---- */
+
+static PyObject *
+log_value(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)module;
+    if (nargs != 2 || !PyUnicode_Check(args[0])) {
+        PyErr_SetString(PyExc_TypeError, "log() takes a name and a value");
+        return NULL;
+    }
+    struct marey_lane *lane = tracer.is_on ? marey_lane_attach() : NULL;
+    if (MAREY_UNLIKELY(lane != NULL)) {
+        struct values_name name = values_name(args[0]);
+        struct values body;
+        values_begin(&body);
+        values_put_named(&body, (struct values_name){0, name.is_secret}, args[1]);
+        marey_log(lane, name.id, MAREY_LOG_VALUE, values_finish(&body, lane));
+    }
+    return Py_NewRef(args[1]);
+}
+
+/* ---- what is not to be recorded ---- */
+
+static PyObject *
+ignore_enter(PyObject *self, PyObject *unused)
+{
+    (void)unused;
+    if (tracer.is_on)
+        marey_lane_ignore(true);
+    return Py_NewRef(self);
+}
+
+static PyObject *
+ignore_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)self, (void)args, (void)nargs;
+    if (tracer.is_on)
+        marey_lane_ignore(false);
+    Py_RETURN_NONE;
+}
+
+/* `marey.ignore()` is `marey.ignore`; with a function it decorates that. */
+static PyObject *
+ignore_call(PyObject *self, PyObject *args, PyObject *keywords)
+{
+    PyObject *module, *result = NULL;
+
+    if (PyTuple_GET_SIZE(args) == 0 &&
+        (keywords == NULL || PyDict_GET_SIZE(keywords) == 0))
+        return Py_NewRef(self);
+    if (PyTuple_GET_SIZE(args) != 1 || keywords != NULL) {
+        PyErr_SetString(PyExc_TypeError, "ignore takes one function, or nothing");
+        return NULL;
+    }
+    module = PyImport_ImportModule("marey.spans");
+    if (module != NULL)
+        result = PyObject_CallMethod(module, "ignore", "O", PyTuple_GET_ITEM(args, 0));
+    Py_XDECREF(module);
+    return result;
+}
+
+static PyMethodDef ignore_methods[] = {
+    {"__enter__", ignore_enter, METH_NOARGS, NULL},
+    {"__exit__", (PyCFunction)(void (*)(void))ignore_exit, METH_FASTCALL, NULL},
+    {NULL, NULL, 0, NULL},
+};
+static PyType_Slot ignore_slots[] = {
+    {Py_tp_doc, "Leaves out what the current thread does, in a `with` block or in a "
+                "function that is decorated with it."},
+    {Py_tp_methods, ignore_methods},
+    {Py_tp_call, ignore_call},
+    {0, NULL},
+};
+static PyType_Spec ignore_spec = {
+    .name = "marey._core.Ignore",
+    .basicsize = sizeof(PyObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+             Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = ignore_slots,
+};
+
 /* ---- spans ---- */
 
 struct span {
@@ -159,6 +239,74 @@ span_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
     Py_RETURN_NONE;
 }
 
+/* An awaitable that is done already: what `async with` asks for. */
+struct done {
+    PyObject_HEAD
+    PyObject *value; /* owned */
+};
+
+static PyObject *
+done_next(PyObject *self)
+{
+    PyObject *value = ((struct done *)self)->value;
+
+    if (value != Py_None)
+        PyErr_SetObject(PyExc_StopIteration, value);
+    return NULL;
+}
+
+static void
+done_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+
+    Py_XDECREF(((struct done *)self)->value);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot done_slots[] = {
+    {Py_tp_dealloc, done_dealloc},
+    {Py_am_await, PyObject_SelfIter},
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, done_next},
+    {0, NULL},
+};
+static PyType_Spec done_spec = {
+    .name = "marey._core.Done",
+    .basicsize = sizeof(struct done),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+             Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = done_slots,
+};
+static PyTypeObject *done_type; /* owned */
+
+/* Steals `value`, which may be NULL after an error. */
+static PyObject *
+make_done(PyObject *value)
+{
+    struct done *done = value == NULL ? NULL : PyObject_New(struct done, done_type);
+
+    if (done == NULL) {
+        Py_XDECREF(value);
+        return NULL;
+    }
+    done->value = value;
+    return (PyObject *)done;
+}
+
+static PyObject *
+span_async_enter(PyObject *self, PyObject *unused)
+{
+    return make_done(span_enter(self, unused));
+}
+
+static PyObject *
+span_async_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+{
+    return make_done(span_exit(self, args, nargs));
+}
+
 /* As a decorator: marey.spans wraps the function, plain or asynchronous. */
 static PyObject *
 span_decorate(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
@@ -194,6 +342,8 @@ span_dealloc(PyObject *self)
 static PyMethodDef span_methods[] = {
     {"__enter__", span_enter, METH_NOARGS, NULL},
     {"__exit__", (PyCFunction)(void (*)(void))span_exit, METH_FASTCALL, NULL},
+    {"__aenter__", span_async_enter, METH_NOARGS, NULL},
+    {"__aexit__", (PyCFunction)(void (*)(void))span_async_exit, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };
 static PyMemberDef span_members[] = {
@@ -253,18 +403,37 @@ static PyMethodDef methods[] = {
      "instant(name, /, **values)\n--\n\nA point on the current thread's lane."},
     {"counter", (PyCFunction)(void (*)(void))counter, METH_FASTCALL | METH_KEYWORDS,
      "counter(name, value=None, /, **values)\n--\n\nA number over time."},
+    {"log", (PyCFunction)(void (*)(void))log_value, METH_FASTCALL,
+     "log(name, value, /)\n--\n\nPuts the value as it is now on the current thread's "
+     "lane. Returns it."},
     {"span", (PyCFunction)(void (*)(void))span, METH_FASTCALL | METH_KEYWORDS,
      "span(name, /, **values)\n--\n\nA named slice of the current thread's lane."},
     {NULL, NULL, 0, NULL},
 };
+
+/* Adds the one instance of a type that is a name of the module. */
+static int
+add_instance(PyObject *module, const char *name, PyType_Spec *spec)
+{
+    PyTypeObject *type = (PyTypeObject *)PyType_FromSpec(spec);
+    PyObject *instance = type == NULL ? NULL : PyObject_New(PyObject, type);
+    int status = instance == NULL ? -1 : PyModule_AddObjectRef(module, name, instance);
+
+    Py_XDECREF(instance);
+    Py_XDECREF(type);
+    return status;
+}
 
 int
 marks_add(PyObject *module)
 {
     if (span_type == NULL)
         span_type = (PyTypeObject *)PyType_FromSpec(&span_spec);
-    if (span_type == NULL ||
-        PyModule_AddObjectRef(module, "Span", (PyObject *)span_type) < 0)
+    if (done_type == NULL)
+        done_type = (PyTypeObject *)PyType_FromSpec(&done_spec);
+    if (span_type == NULL || done_type == NULL ||
+        PyModule_AddObjectRef(module, "Span", (PyObject *)span_type) < 0 ||
+        add_instance(module, "ignore", &ignore_spec) < 0)
         return -1;
     return PyModule_AddFunctions(module, methods);
 }

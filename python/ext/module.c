@@ -312,17 +312,6 @@ note(PyObject *module, PyObject *text)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(ignore_doc,
-             "ignore(on)\n--\n\nLeaves events of this thread out, or ends it.");
-static PyObject *
-ignore(PyObject *module, PyObject *on)
-{
-    (void)module;
-    if (tracer.is_on)
-        marey_lane_ignore(on == Py_True);
-    Py_RETURN_NONE;
-}
-
 static PyMethodDef methods[] = {
     {"start", (PyCFunction)(void (*)(void))start, METH_VARARGS | METH_KEYWORDS,
      start_doc},
@@ -331,7 +320,6 @@ static PyMethodDef methods[] = {
     {"recording_path", recording_path, METH_NOARGS, recording_path_doc},
     {"is_recording", is_recording, METH_NOARGS, is_recording_doc},
     {"note", note, METH_O, note_doc},
-    {"ignore", ignore, METH_O, ignore_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -263,7 +263,7 @@ name_of(PyObject *object, char *name, size_t capacity)
     }
     if (PyGen_CheckExact(object) || PyCoro_CheckExact(object) ||
         PyAsyncGen_CheckExact(object)) {
-        PyCodeObject *code = PyGen_GetCode((PyGenObject *)object);
+        PyCodeObject *code = pc_generator_code(object);
         copy_text(code == NULL ? NULL : code->co_qualname, name, capacity);
         Py_XDECREF(code);
         return PyGen_CheckExact(object)    ? "generator"

@@ -216,6 +216,19 @@ pc_long_digits(PyObject *value)
 #endif
 }
 
+/* The code of a generator, coroutine or asynchronous generator: new. */
+static inline PyCodeObject *
+pc_generator_code(PyObject *generator)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyGen_GetCode((PyGenObject *)generator);
+#else
+    PyCodeObject *code = ((PyGenObject *)generator)->gi_code;
+    Py_XINCREF(code);
+    return code;
+#endif
+}
+
 /* The keys that instances of a class share (Include/internal/pycore_dict.h: the same
  * from 3.11 to 3.15; without the GIL the byte before `version` is a lock). */
 struct pc_keys {

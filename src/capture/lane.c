@@ -391,7 +391,10 @@ marey_lane_ignore(bool is_ignored)
 
     if (lane == NULL)
         return;
-    lane->ignore_depth = (uint8_t)(lane->ignore_depth + (is_ignored ? 1 : -1));
+    if (is_ignored)
+        lane->ignore_depth++;
+    else if (lane->ignore_depth > 0) /* else it began before the recording did */
+        lane->ignore_depth--;
     if (lane->ignore_depth > 0)
         lane->limit = NULL;
     else
