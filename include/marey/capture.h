@@ -42,6 +42,9 @@ struct marey_function {
     uint8_t code_size; /* bytes of it, 1 to 4 */
     bool is_skipped;   /* filtered out */
     uint16_t flags;    /* MAREY_FUNCTION_* */
+    bool is_slow;      /* its calls begin and end the slow way, for the maker's sake */
+    bool is_watched;   /* of the maker: its activations are followed, recorded or not */
+    uint16_t detail;   /* of the maker: levels of calls to record below it */
     void *owner;       /* of the maker of the record */
 };
 

@@ -17,9 +17,14 @@
 
 #define SOURCE_SIZE_MAX (8 << 20)
 
-/* Names of a Python function, kept so that another recording can filter anew. */
+/* What is known of a Python function, kept so that another recording can filter anew.
+ */
 struct code_names {
     char *module, *name, *file; /* owned, terminated; may hold NUL inside */
+    const struct marks *marks;  /* said to be a transaction; NULL: not so */
+    bool is_unit;               /* a function of a name: patterns may choose it */
+    bool is_chosen;             /* a transaction in this recording */
+    bool was_tagged;            /* some slot says that it is recorded */
 };
 
 /* Files whose text went into the trace. */
@@ -128,26 +133,64 @@ is_own(const char *file)
                    (size_t)PyBytes_GET_SIZE(tracer.own_folder)) == 0;
 }
 
+/* Whether calls of the function are transactions in this recording. */
+static bool
+choose(struct code_names *names)
+{
+    names->is_chosen =
+        names->marks != NULL ||
+        (names->is_unit && tracer.transactions != NULL &&
+         matches_any(tracer.transactions, names->module, names->name, names->file));
+    return names->is_chosen;
+}
+
+static bool
+is_transaction(const struct marey_function *function)
+{
+    return (function->flags & MAREY_FUNCTION_TRANSACTION) != 0;
+}
+
+/* --include does not leave out what was chosen by name. */
+static bool
+is_skipped(const struct code_names *names)
+{
+    if (tracer.exclude == NULL)
+        return false; /* before the first recording */
+    if (names->is_chosen)
+        return matches_any(tracer.exclude, names->module, names->name, names->file);
+    return is_own(names->file) ||
+           codes_is_excluded(names->module, names->name, names->file, false);
+}
+
+static bool
+is_tagged(const struct marey_function *function)
+{
+    return codes_is_wanted(function) && !function->is_slow;
+}
+
 /* What stands in the extra slot: see codes_recorded(). */
 static void *
 tagged(struct marey_function *function)
 {
-    return (void *)((uintptr_t)function | !function->is_skipped);
+    return (void *)((uintptr_t)function | is_tagged(function));
 }
 
 static void
 refilter(struct marey_function *function, void *context)
 {
-    const struct code_names *names = function->owner;
+    struct code_names *names = function->owner;
 
-    if (names != NULL && (function->flags & MAREY_FUNCTION_C) == 0) {
-        bool was_skipped = function->is_skipped;
-        function->is_skipped =
-            is_own(names->file) ||
-            codes_is_excluded(names->module, names->name, names->file, false);
-        tracer.has_skipped |= function->is_skipped && !is_own(names->file);
-        *(bool *)context |= function->is_skipped && !was_skipped;
+    if (names == NULL || (function->flags & MAREY_FUNCTION_C) != 0)
+        return;
+    bool chosen = choose(names);
+    function->is_skipped = is_skipped(names);
+    if (chosen && names->marks == NULL) {
+        function->detail = tracer.detail;
+        function->is_slow = tracer.detail > 0;
     }
+    tracer.has_skipped |= function->is_skipped && !is_own(names->file);
+    *(bool *)context |= names->was_tagged &&
+                        (!is_tagged(function) || chosen != is_transaction(function));
 }
 
 /* ---- sources ---- */
@@ -203,7 +246,7 @@ codes_refilter(void)
 {
     bool is_stale = false;
 
-    tracer.has_skipped = false;
+    tracer.has_skipped = tracer.is_only; /* then each C call goes the slow way */
     marey_each_function(refilter, &is_stale);
     return is_stale;
 }
@@ -248,36 +291,90 @@ module_name(PyObject *globals)
     return bytes;
 }
 
+/* Names of the code that were not given. False: out of memory. */
+static bool
+fill_names(struct code_names *names, const PyCodeObject *code, PyObject *module,
+           PyObject *name, PyObject *file)
+{
+    const char *text = PyBytes_AS_STRING(name);
+    size_t size = strlen(text);
+
+    *names = (struct code_names){
+        .module = strdup(module == NULL ? "" : PyBytes_AS_STRING(module)),
+        .name = strdup(text),
+        .file = strdup(PyBytes_AS_STRING(file)),
+        /* Not modules, classes, lambdas, comprehensions. */
+        .is_unit =
+            (code->co_flags & CO_OPTIMIZED) != 0 && size > 0 && text[size - 1] != '>',
+    };
+    return names->module != NULL && names->name != NULL && names->file != NULL;
+}
+
+static void
+free_names(struct code_names *names)
+{
+    free(names->module);
+    free(names->name);
+    free(names->file);
+}
+
+/* Makes the function, to which what `given` points to then belongs. */
 static struct marey_function *
-define(PyCodeObject *code, PyObject *module, PyObject *name, PyObject *file)
+define(PyCodeObject *code, PyObject *module, PyObject *name, PyObject *file,
+       const struct code_names *given)
 {
     struct code_names *names = malloc(sizeof(*names));
-    const char *module_text = module == NULL ? "" : PyBytes_AS_STRING(module);
-    size_t module_size = module == NULL ? 0 : (size_t)PyBytes_GET_SIZE(module);
     const char *path = PyBytes_AS_STRING(file);
 
     if (names == NULL)
         return NULL;
-    names->module = strdup(module_text);
-    names->name = strdup(PyBytes_AS_STRING(name));
-    names->file = strdup(path);
-    if (names->module == NULL || names->name == NULL || names->file == NULL)
-        return NULL;
-    bool is_skipped = is_own(path) ||
-                      codes_is_excluded(names->module, names->name, names->file, false);
-    uint64_t key = is_skipped ? 0 : store_source(path);
+    *names = *given;
+    bool chosen = choose(names);
+    bool skipped = is_skipped(names);
+    uint64_t key = skipped ? 0 : store_source(path);
     struct marey_function *function = marey_define_function(
         PyBytes_AS_STRING(name), (size_t)PyBytes_GET_SIZE(name),
-        marey_define_string(module_text, module_size),
+        module == NULL ? marey_define_string("", 0)
+                       : marey_define_string(PyBytes_AS_STRING(module),
+                                             (size_t)PyBytes_GET_SIZE(module)),
         marey_define_file(path, (size_t)PyBytes_GET_SIZE(file), key),
-        code->co_firstlineno > 0 ? (uint32_t)code->co_firstlineno : 0, flags_of(code));
-    if (function != NULL) {
-        function->is_skipped = is_skipped;
-        if (is_skipped && !is_own(path))
-            cfunctions_has_skipped();
-        function->owner = names;
+        code->co_firstlineno > 0 ? (uint32_t)code->co_firstlineno : 0,
+        (uint16_t)(flags_of(code) | (chosen ? MAREY_FUNCTION_TRANSACTION : 0)));
+    if (function == NULL)
+        return NULL;
+    function->is_skipped = skipped;
+    if (skipped && (tracer.own_folder == NULL || !is_own(path)))
+        cfunctions_has_skipped();
+    if (chosen) {
+        function->detail = names->marks != NULL ? names->marks->detail : tracer.detail;
+        function->is_slow =
+            function->detail > 0 ||
+            (names->marks != NULL &&
+             (names->marks->parameters != NULL || names->marks->names != NULL));
     }
+    function->owner = names;
     return function;
+}
+
+const struct marks *
+codes_marks(const struct marey_function *function)
+{
+    const struct code_names *names = function->owner;
+
+    return names == NULL ? NULL : names->marks;
+}
+
+static int
+put_in_slot(PyCodeObject *code, struct marey_function *function)
+{
+    void *before = pc_code_extra(code, tracer.extra_index);
+    const struct marey_function *was = (void *)((uintptr_t)before & ~(uintptr_t)1);
+
+    if (was != NULL && was->is_watched && was != function)
+        function->is_watched = true;
+    if (is_tagged(function) && function->owner != NULL)
+        ((struct code_names *)function->owner)->was_tagged = true;
+    return pc_set_extra((PyObject *)code, tracer.extra_index, tagged(function));
 }
 
 void
@@ -285,9 +382,66 @@ codes_retag(PyCodeObject *code, struct marey_function *function)
 {
     struct pc_exception saved = pc_exception_take();
 
-    pc_set_extra((PyObject *)code, tracer.extra_index, tagged(function));
+    if (is_tagged(function))
+        put_in_slot(code, function);
     PyErr_Clear();
     pc_exception_give(saved);
+}
+
+struct marey_function *
+codes_mark(PyCodeObject *code, PyObject *module, PyObject *name,
+           const struct marks *marks)
+{
+    PyObject *file = codes_utf8(code->co_filename);
+    struct marey_function *function = NULL;
+    struct code_names names;
+
+    if (file != NULL && fill_names(&names, code, module, name, file)) {
+        names.marks = marks;
+        function = define(code, module, name, file, &names);
+    }
+    Py_XDECREF(file);
+    if (function == NULL || put_in_slot(code, function) < 0) {
+        if (!PyErr_Occurred())
+            PyErr_NoMemory();
+        return NULL;
+    }
+    return function;
+}
+
+void
+codes_watch(PyCodeObject *code)
+{
+    uintptr_t value = (uintptr_t)pc_code_extra(code, tracer.extra_index);
+    struct marey_function *function = (void *)(value & ~(uintptr_t)1);
+
+    if (function == NULL || function->id == 0) {
+        /* Not defined: a stand-in of its own, which no event will name. */
+        if (function != NULL && function->is_watched)
+            return;
+        function = calloc(1, sizeof(*function));
+        if (function == NULL)
+            return;
+        function->is_skipped = true;
+        if (pc_set_extra((PyObject *)code, tracer.extra_index, function) < 0)
+            PyErr_Clear();
+    }
+    function->is_watched = true;
+}
+
+/* Stands in the slots of all that is passed over while only transactions count. One a
+ * recording, so that the next looks at everything anew; 32 bytes each. */
+static struct marey_function *
+pass_over(PyCodeObject *code)
+{
+    if (tracer.unchosen == NULL)
+        tracer.unchosen = calloc(1, sizeof(*tracer.unchosen));
+    if (tracer.unchosen == NULL)
+        return NULL;
+    tracer.unchosen->is_skipped = true;
+    return pc_set_extra((PyObject *)code, tracer.extra_index, tracer.unchosen) == 0
+               ? tracer.unchosen
+               : NULL;
 }
 
 struct marey_function *
@@ -298,16 +452,45 @@ codes_first_sight(PyCodeObject *code, PyObject *globals)
     PyObject *module = module_name(globals);
     PyObject *name = codes_utf8(code->co_qualname);
     PyObject *file = codes_utf8(code->co_filename);
+    struct code_names names;
 
-    if (name != NULL && file != NULL)
-        function = define(code, module, name, file);
-    if (function != NULL &&
-        pc_set_extra((PyObject *)code, tracer.extra_index, tagged(function)) < 0)
-        function = NULL;
+    if (name != NULL && file != NULL && fill_names(&names, code, module, name, file)) {
+        if (tracer.is_only && !choose(&names) &&
+            !transactions_is_inside(marey_this_lane())) {
+            free_names(&names);
+            function = pass_over(code);
+        } else {
+            function = define(code, module, name, file, &names);
+            if (function != NULL && put_in_slot(code, function) < 0)
+                function = NULL;
+            if (function != NULL && is_transaction(function))
+                transactions_watch(code);
+        }
+    }
     Py_XDECREF(module);
     Py_XDECREF(name);
     Py_XDECREF(file);
     PyErr_Clear();
     pc_exception_give(saved);
+    return function;
+}
+
+struct marey_function *
+codes_now(PyCodeObject *code, PyObject *globals)
+{
+    uintptr_t value = (uintptr_t)pc_code_extra(code, tracer.extra_index);
+    struct marey_function *function = (void *)(value & ~(uintptr_t)1);
+
+    if (function == NULL)
+        return codes_first_sight(code, globals);
+    if (function->id == 0) {
+        bool is_known = tracer.is_only &&
+                        (function == tracer.unchosen || function->is_watched) &&
+                        !transactions_is_inside(marey_this_lane());
+        return is_known ? function : codes_first_sight(code, globals);
+    }
+    const struct code_names *names = function->owner;
+    if (names != NULL && names->is_chosen != is_transaction(function))
+        return codes_first_sight(code, globals);
     return function;
 }

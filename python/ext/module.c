@@ -90,6 +90,23 @@ set_filters(PyObject *include, PyObject *exclude, PyObject *own_folder)
     return tracer.own_folder == NULL || tracer.folder == NULL ? -1 : 0;
 }
 
+/* Which functions are transactions; whether nothing else is recorded, but `detail`
+ * levels of calls below them. */
+static int
+set_transactions(PyObject *patterns, bool is_only, unsigned detail)
+{
+    PyObject *chosen = bytes_tuple(patterns);
+
+    if (chosen == NULL)
+        return -1;
+    Py_XSETREF(tracer.transactions, chosen);
+    tracer.is_only = is_only;
+    tracer.has_details = false;
+    tracer.detail = (uint16_t)(detail < UINT16_MAX ? detail : UINT16_MAX);
+    tracer.unchosen = NULL; /* what was passed over is looked at anew */
+    return 0;
+}
+
 static PyObject *
 raise_error(const struct marey_error *err)
 {
@@ -157,16 +174,32 @@ start_hooks(bool waits_for_main)
     if (!waits_for_main && threads_prepare() < 0)
         return -1;
     tracer.is_on = true;
-    if (hooks_start() < 0)
-        return -1;
-    calibrate();
-    return waits_for_main ? hooks_wait() : 0;
+    /* What an event costs is measured with the hooks on for all code. */
+    bool is_only = tracer.is_only;
+    tracer.is_only = false;
+    int status = hooks_start();
+    if (status == 0)
+        calibrate();
+    tracer.is_only = is_only;
+    if (status < 0 || waits_for_main)
+        return status < 0 ? -1 : hooks_wait();
+    transactions_watch_all();
+    return is_only ? hooks_again() : 0;
+}
+
+static void
+end_recording(void)
+{
+    tracer.is_on = false;
+    hooks_stop();
+    tracer.is_only = tracer.has_details = false;
+    marey_recording_stop(0, false);
 }
 
 PyDoc_STRVAR(start_doc,
              "start(path, *, join, argv, program, include, exclude, max_depth, "
              "min_duration_ns, c_calls, exact, ring_bytes, options, own_folder, "
-             "wait_for_main, summary, unmapped)\n--\n\n"
+             "wait_for_main, summary, unmapped, chosen, chosen_only, detail)\n--\n\n"
              "Starts recording this process into the file.");
 static PyObject *
 start(PyObject *module, PyObject *args, PyObject *keywords)
@@ -176,24 +209,26 @@ start(PyObject *module, PyObject *args, PyObject *keywords)
         "include",    "exclude",       "max_depth",  "min_duration_ns",
         "c_calls",    "exact",         "ring_bytes", "options",
         "own_folder", "wait_for_main", "summary",    "unmapped",
-        NULL};
+        "chosen",     "chosen_only",   "detail",     NULL};
     struct marey_recording_options options = {0};
     struct marey_error err = {0};
     struct texts texts;
-    PyObject *path, *argv, *include, *exclude, *own_folder;
+    PyObject *path, *argv, *include, *exclude, *own_folder, *transactions;
     const char *program, *text;
-    unsigned max_depth;
+    unsigned max_depth, detail;
     unsigned long long min_duration_ns, ring_bytes;
-    int join, c_calls, exact, waits, summary, unmapped;
+    int join, c_calls, exact, waits, summary, unmapped, is_only;
 
     (void)module;
     if (!PyArg_ParseTupleAndKeywords(
-            args, keywords, "O&$pOyOOIKppKyO&ppp:start", names, PyUnicode_FSConverter,
-            &path, &join, &argv, &program, &include, &exclude, &max_depth,
-            &min_duration_ns, &c_calls, &exact, &ring_bytes, &text,
-            PyUnicode_FSConverter, &own_folder, &waits, &summary, &unmapped))
+            args, keywords, "O&$pOyOOIKppKyO&pppOpI:start", names,
+            PyUnicode_FSConverter, &path, &join, &argv, &program, &include, &exclude,
+            &max_depth, &min_duration_ns, &c_calls, &exact, &ring_bytes, &text,
+            PyUnicode_FSConverter, &own_folder, &waits, &summary, &unmapped,
+            &transactions, &is_only, &detail))
         return NULL;
     int is_failed = set_filters(include, exclude, own_folder);
+    is_failed |= set_transactions(transactions, is_only, detail);
     Py_DECREF(own_folder);
     if (is_failed < 0) {
         Py_DECREF(path);
@@ -223,9 +258,7 @@ start(PyObject *module, PyObject *args, PyObject *keywords)
         return raise_error(&err);
     if (start_hooks(waits) < 0) {
         struct pc_exception saved = pc_exception_take();
-        tracer.is_on = false;
-        hooks_stop();
-        marey_recording_stop(0, false);
+        end_recording();
         pc_exception_give(saved);
         return NULL;
     }
@@ -239,9 +272,7 @@ stop(PyObject *module, PyObject *unused)
     (void)module, (void)unused;
     if (!tracer.is_on)
         Py_RETURN_NONE;
-    tracer.is_on = false;
-    hooks_stop();
-    marey_recording_stop(0, false);
+    end_recording();
     Py_RETURN_NONE;
 }
 
@@ -326,7 +357,8 @@ static PyMethodDef methods[] = {
 static int
 execute(PyObject *module)
 {
-    if (PyModule_AddFunctions(module, methods) < 0 || marks_add(module) < 0)
+    if (PyModule_AddFunctions(module, methods) < 0 || marks_add(module) < 0 ||
+        transaction_add(module) < 0)
         return -1;
     return marey_add_trace_types(module);
 }

@@ -48,19 +48,38 @@ frame_slow(void)
     return pc_current_frame(pc_thread_state());
 }
 
+/* An event of a function that is not recorded is switched off at its place, unless
+ * calls below some transaction are being recorded: then it may be wanted yet. */
+static PyObject *
+not_recorded(void)
+{
+    return tracer.has_details && transactions_linger() ? PC_NONE : tracer.disable;
+}
+
+/* Whether what the thread calls now is recorded. */
+static bool
+is_wanted(const struct marey_function *function, const struct marey_lane *lane)
+{
+    return codes_is_wanted(function) ||
+           (!function->is_skipped && transactions_is_inside(lane));
+}
+
 static MAREY_NOINLINE PyObject *
 start_slow(PyObject *const *args)
 {
-    struct marey_function *function = codes_get(code_of(args));
+    struct marey_function *function = codes_now(code_of(args), NULL);
     struct marey_lane *lane = marey_this_lane();
 
     if (function == NULL)
         return PC_NONE;
-    if (function->is_skipped)
-        return tracer.disable;
+    if (!is_wanted(function, lane))
+        return not_recorded();
     if (MAREY_UNLIKELY(codes_recorded(code_of(args)) == NULL))
         codes_retag(code_of(args), function); /* filtered out in an earlier recording */
-    marey_enter_slow(lane, function, frame_slow());
+    if (function->is_slow)
+        transactions_enter(lane, function, frame_slow());
+    else
+        marey_enter_slow(lane, function, frame_slow());
     return PC_NONE;
 }
 
@@ -84,8 +103,10 @@ return_slow(PyObject *const *args)
     struct marey_lane *lane = marey_this_lane();
 
     if (function != NULL && function->is_skipped)
-        return tracer.disable;
+        return not_recorded();
     marey_leave_slow(lane, frame_slow());
+    if (function != NULL && function->is_slow)
+        transactions_part_ends(function);
     return PC_NONE;
 }
 
@@ -106,9 +127,13 @@ yield_slow(PyObject *const *args)
     struct marey_function *function = codes_get(code_of(args));
     struct marey_lane *lane = marey_this_lane();
 
+    if (function != NULL && function->is_watched)
+        transactions_park(lane, frame_slow());
     if (function != NULL && function->is_skipped)
-        return tracer.disable;
+        return function->is_watched ? PC_NONE : not_recorded();
     marey_yield_slow(lane, frame_slow());
+    if (function != NULL && function->is_slow)
+        transactions_part_ends(function);
     return PC_NONE;
 }
 
@@ -126,14 +151,19 @@ on_yield(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 static MAREY_NOINLINE PyObject *
 resume_slow(PyObject *const *args)
 {
-    struct marey_function *function = codes_get(code_of(args));
+    struct marey_function *function = codes_now(code_of(args), NULL);
     struct marey_lane *lane = marey_this_lane();
 
     if (function == NULL)
         return PC_NONE;
-    if (function->is_skipped)
-        return tracer.disable;
-    marey_resume_slow(lane, function, frame_slow());
+    if (is_wanted(function, lane))
+        marey_resume_slow(lane, function, frame_slow());
+    else if (!function->is_watched)
+        return not_recorded();
+    if (function->is_watched)
+        transactions_unpark(lane, frame_slow());
+    if (function->is_slow)
+        transactions_part_begins(function);
     return PC_NONE;
 }
 
@@ -153,13 +183,17 @@ on_resume(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 static PyObject *
 on_throw(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
-    struct marey_function *function = codes_get(code_of(args));
+    struct marey_function *function = codes_now(code_of(args), NULL);
     struct marey_lane *lane = marey_this_lane();
 
     (void)self, (void)nargs, (void)names;
-    if (function != NULL && !function->is_skipped)
+    if (function != NULL && is_wanted(function, lane))
         marey_resume_thrown(lane, function, frame_slow(),
                             cfunctions_type_name(Py_TYPE(args[2])));
+    if (function != NULL && function->is_watched)
+        transactions_unpark(lane, frame_slow());
+    if (function != NULL && function->is_slow)
+        transactions_part_begins(function);
     return PC_NONE;
 }
 
@@ -172,6 +206,8 @@ on_unwind(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     (void)self, (void)nargs, (void)names;
     if (function != NULL && !function->is_skipped)
         marey_unwind(lane, frame_slow(), cfunctions_type_name(Py_TYPE(args[2])));
+    if (function != NULL && function->is_slow)
+        transactions_part_ends(function);
     return PC_NONE;
 }
 
@@ -187,6 +223,8 @@ c_key(uintptr_t frame)
 static MAREY_NOINLINE PyObject *
 call_slow(PyObject *const *args)
 {
+    if (tracer.is_only && !transactions_is_inside(marey_this_lane()))
+        return not_recorded();
     struct marey_function *callee = cfunctions_get(args[2]);
     struct marey_function *caller = codes_get(code_of(args));
 
@@ -195,6 +233,8 @@ call_slow(PyObject *const *args)
         marey_enter_slow(marey_this_lane(), callee, c_key(frame_slow()));
         return PC_NONE;
     }
+    if (tracer.is_only)
+        return PC_NONE;
     if (caller != NULL && caller->is_skipped)
         return tracer.disable;
     if (tracer.is_exact || !sites_is_safe(code_of(args), PyLong_AsSsize_t(args[1])))
@@ -218,6 +258,8 @@ on_call(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 static MAREY_NOINLINE PyObject *
 c_return_slow(PyObject *const *args)
 {
+    if (tracer.is_only && !transactions_is_inside(marey_this_lane()))
+        return PC_NONE;
     if (cfunctions_get(args[2]) != NULL)
         marey_leave_slow(marey_this_lane(), c_key(frame_slow()));
     return PC_NONE;
@@ -238,6 +280,8 @@ static PyObject *
 on_c_raise(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
     (void)self, (void)nargs, (void)names;
+    if (tracer.is_only && !transactions_is_inside(marey_this_lane()))
+        return PC_NONE;
     if (cfunctions_get(args[2]) != NULL)
         marey_unwind(marey_this_lane(), c_key(frame_slow()), 0);
     return PC_NONE;
@@ -253,17 +297,35 @@ static PyObject *on_start_waiting(PyObject *self, PyObject *const *args, size_t 
         PyObject_HEAD_INIT(&callback_type) function                                    \
     }
 
+/* What is asked of one code object at a time. Exceptions cannot be, before 3.15: they
+ * are seen of all code, which costs the code nothing that raises none. */
+enum place { NOWHERE, AT_START, AT_END, AT_PART, AT_CALL };
+#if PY_VERSION_HEX >= 0x030F0000
+#define AT_THROW AT_PART
+#define AT_UNWIND AT_END
+#else
+#define AT_THROW NOWHERE
+#define AT_UNWIND NOWHERE
+#endif
+#define RUNS_IN_PARTS                                                                  \
+    (CO_GENERATOR | CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR)
+
 static struct event {
     const char *name;
     struct callback callback;
     bool is_c;
+    enum place place;
     int bit; /* in sys.monitoring.events */
 } events[] = {
-    {"PY_START", HOOK(on_start), false, 0}, {"PY_RETURN", HOOK(on_return), false, 0},
-    {"PY_YIELD", HOOK(on_yield), false, 0}, {"PY_RESUME", HOOK(on_resume), false, 0},
-    {"PY_THROW", HOOK(on_throw), false, 0}, {"PY_UNWIND", HOOK(on_unwind), false, 0},
-    {"CALL", HOOK(on_call), true, 0},       {"C_RETURN", HOOK(on_c_return), true, 0},
-    {"C_RAISE", HOOK(on_c_raise), true, 0},
+    {"PY_START", HOOK(on_start), false, AT_START, 0},
+    {"PY_RETURN", HOOK(on_return), false, AT_END, 0},
+    {"PY_YIELD", HOOK(on_yield), false, AT_PART, 0},
+    {"PY_RESUME", HOOK(on_resume), false, AT_PART, 0},
+    {"PY_THROW", HOOK(on_throw), false, AT_THROW, 0},
+    {"PY_UNWIND", HOOK(on_unwind), false, AT_UNWIND, 0},
+    {"CALL", HOOK(on_call), true, AT_CALL, 0},
+    {"C_RETURN", HOOK(on_c_return), true, AT_CALL, 0},
+    {"C_RAISE", HOOK(on_c_raise), true, AT_CALL, 0},
 };
 #define EVENT_COUNT (sizeof(events) / sizeof(events[0]))
 
@@ -293,8 +355,36 @@ wanted_events(void)
 {
     int set = 0;
 
+    for (size_t i = 0; i < EVENT_COUNT; i++) {
+        bool is_for_all = !tracer.is_only || tracer.has_details ||
+                          events[i].place == NOWHERE ||
+                          (events[i].place == AT_START && tracer.transactions != NULL &&
+                           PyTuple_GET_SIZE(tracer.transactions) > 0);
+        if ((tracer.c_calls || !events[i].is_c) && is_for_all)
+            set |= events[i].bit;
+    }
+    return set;
+}
+
+int
+hooks_call_bits(const PyCodeObject *code)
+{
+    int set = 0;
+
     for (size_t i = 0; i < EVENT_COUNT; i++)
-        if (tracer.c_calls || !events[i].is_c)
+        if (events[i].place == AT_START || events[i].place == AT_END ||
+            (events[i].place == AT_PART && (code->co_flags & RUNS_IN_PARTS) != 0))
+            set |= events[i].bit;
+    return set;
+}
+
+int
+hooks_part_bits(void)
+{
+    int set = 0;
+
+    for (size_t i = 0; i < EVENT_COUNT; i++)
+        if (events[i].place == AT_PART)
             set |= events[i].bit;
     return set;
 }
@@ -316,8 +406,56 @@ begin(void)
     if (register_all(true) < 0 ||
         call_int("set_events", "(ii)", tracer.tool, wanted_events()) < 0)
         return -1;
+    if (tracer.is_only)
+        transactions_watch_all();
     /* What a tool switched off stays off for its id, even in other hands. */
     return call_int("restart_events", "()");
+}
+
+int
+hooks_again(void)
+{
+    if (call_int("set_events", "(ii)", tracer.tool, wanted_events()) < 0)
+        return -1;
+    return call_int("restart_events", "()");
+}
+
+/* ---- events of one code object ---- */
+
+static PyObject *watched; /* owned: list of codes that have some; NULL: none */
+
+void
+hooks_watch(PyCodeObject *code, int event_bits)
+{
+    struct pc_exception saved = pc_exception_take();
+    PyObject *bits;
+
+    if (watched == NULL)
+        watched = PyList_New(0);
+    bits = tracer.tool < 0 || watched == NULL
+               ? NULL
+               : PyObject_CallMethod(monitoring, "get_local_events", "iO", tracer.tool,
+                                     code);
+    int before = bits == NULL ? 0 : (int)PyLong_AsLong(bits);
+    if (bits != NULL && (before | event_bits) != before &&
+        call_int("set_local_events", "(iOi)", tracer.tool, code, before | event_bits) ==
+            0 &&
+        before == 0)
+        PyList_Append(watched, (PyObject *)code);
+    Py_XDECREF(bits);
+    PyErr_Clear();
+    pc_exception_give(saved);
+}
+
+static void
+unwatch_all(void)
+{
+    for (Py_ssize_t i = 0; watched != NULL && i < PyList_GET_SIZE(watched); i++) {
+        call_int("set_local_events", "(iOi)", tracer.tool, PyList_GET_ITEM(watched, i),
+                 0);
+        PyErr_Clear();
+    }
+    Py_CLEAR(watched);
 }
 
 static bool
@@ -420,6 +558,7 @@ hooks_stop(void)
     if (tracer.tool >= 0) {
         call_int("set_events", "(ii)", tracer.tool, 0);
         PyErr_Clear();
+        unwatch_all();
         register_all(false);
         PyErr_Clear();
         call_int("free_tool_id", "(i)", tracer.tool);
@@ -439,7 +578,7 @@ hooks_pause(bool is_paused)
 void
 hooks_tick(void)
 {
-    if (!tracer.c_calls || tracer.is_exact || tracer.tool < 0)
+    if (!tracer.c_calls || tracer.is_exact || tracer.tool < 0 || tracer.is_only)
         return;
     struct pc_exception saved = pc_exception_take();
     call_int("restart_events", "()");

@@ -67,16 +67,55 @@ on_py_return(struct marey_lane *lane, struct pc_frame *frame, PyObject *value)
         marey_yield_slow(lane, (uintptr_t)frame);
 }
 
+/* Where only transactions are recorded: whether this call is. */
+static bool
+is_wanted(const struct marey_lane *lane, const struct marey_function *function,
+          int what)
+{
+    return (what == PyTrace_CALL && codes_is_wanted(function)) ||
+           transactions_is_inside(lane);
+}
+
+/* Of functions that want to be asked, or whose activations are followed. */
+static int
+on_followed(struct marey_lane *lane, struct pc_frame *frame,
+            struct marey_function *function, int what, PyObject *arg)
+{
+    uintptr_t key = (uintptr_t)frame;
+    bool begins = what == PyTrace_CALL;
+    bool is_start = begins &&
+                    (opcode_of(frame) == RESUME || opcode_of(frame) == RESUME_QUICK) &&
+                    oparg_of(frame) == 0;
+
+    if (!begins && what != PyTrace_RETURN)
+        return 0;
+    if (!begins && function->is_watched && arg != NULL &&
+        opcode_of(frame) == YIELD_VALUE)
+        transactions_park(lane, key);
+    if (!function->is_skipped && is_start && function->is_slow &&
+        codes_is_wanted(function))
+        transactions_enter(lane, function, key);
+    else if (!function->is_skipped && begins &&
+             (!tracer.is_only || is_wanted(lane, function, what)))
+        on_py_call(lane, frame, function);
+    else if (!function->is_skipped && !begins)
+        on_py_return(lane, frame, arg);
+    if (begins && !is_start && function->is_watched)
+        transactions_unpark(lane, key);
+    if (begins && !is_start && function->is_slow)
+        transactions_part_begins(function);
+    if (!begins && function->is_slow)
+        transactions_part_ends(function);
+    return 0;
+}
+
 static struct marey_function *
 function_of(struct pc_frame *frame)
 {
     struct marey_function *function = codes_recorded(frame->code);
 
-    if (MAREY_LIKELY(function != NULL))
-        return function;
-    return pc_code_extra(frame->code, tracer.extra_index) != NULL
-               ? codes_get(frame->code)
-               : codes_first_sight(frame->code, frame->globals);
+    return MAREY_LIKELY(function != NULL) ? function
+                                          : codes_now(frame->code, frame->globals);
 }
 
 static bool
@@ -104,7 +143,14 @@ on_event(PyObject *self, PyFrameObject *object, int what, PyObject *arg)
         tracer.waits_for_main = false;
     }
     struct marey_function *function = function_of(frame);
-    if (MAREY_UNLIKELY(function == NULL || function->is_skipped))
+    if (MAREY_UNLIKELY(function == NULL))
+        return 0;
+    if (MAREY_UNLIKELY(function->is_slow || function->is_watched))
+        return on_followed(lane, frame, function, what, arg);
+    if (MAREY_UNLIKELY(function->is_skipped))
+        return 0;
+    if (MAREY_UNLIKELY(tracer.is_only) && what != PyTrace_RETURN &&
+        !is_wanted(lane, function, what))
         return 0;
     if (what == PyTrace_CALL) {
         on_py_call(lane, frame, function);
@@ -180,6 +226,31 @@ int
 hooks_wait(void)
 {
     tracer.waits_for_main = true;
+    return 0;
+}
+
+int
+hooks_again(void)
+{
+    return 0;
+}
+
+void
+hooks_watch(PyCodeObject *code, int event_bits)
+{
+    (void)code, (void)event_bits;
+}
+
+int
+hooks_call_bits(const PyCodeObject *code)
+{
+    (void)code;
+    return 0;
+}
+
+int
+hooks_part_bits(void)
+{
     return 0;
 }
 

@@ -71,6 +71,19 @@ pc_current_frame(const PyThreadState *state)
 #endif
 }
 
+/* The code of a frame; NULL: it is one of the interpreter's own. Borrowed. */
+static inline PyCodeObject *
+pc_frame_code(const struct pc_frame *frame)
+{
+#if PY_VERSION_HEX < 0x030C0000
+    return frame->code;
+#else
+    PyObject *executable = (PyObject *)(frame->executable & ~(uintptr_t)7);
+    return executable != NULL && PyCode_Check(executable) ? (PyCodeObject *)executable
+                                                          : NULL;
+#endif
+}
+
 /* A thread's state for those whose own is not known: its frame is 0. */
 static inline PyThreadState *
 pc_no_thread_state(void)

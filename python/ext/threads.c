@@ -138,10 +138,8 @@ push_open(struct marey_lane *lane, PyFrameObject *frame)
         Py_LeaveRecursiveCall();
     }
     PyErr_Clear();
-    struct marey_function *function = pc_code_extra(code, tracer.extra_index) != NULL
-                                          ? codes_get(code)
-                                          : codes_first_sight(code, globals);
-    if (function != NULL && !function->is_skipped)
+    struct marey_function *function = codes_now(code, globals);
+    if (function != NULL && codes_is_wanted(function))
         marey_lane_push_open(lane, function, (uintptr_t)pc_frame_of(frame));
     Py_DECREF(globals);
     Py_DECREF(code);

@@ -8,6 +8,8 @@
  *   sites.c       which call sites may be switched off
  *   threads.c     names of threads, calls that are open at the start
  *   marks.c       spans, instants, counters
+ *   transactions.c  units of work: which functions are, what is recorded below them
+ *   transaction.c   marey.transaction(): as a decorator and around blocks
  *   values*.c     objects of the program to values of a blob
  *   objects.c     objects read through fields of C; arrays.c: numpy, pandas, torch
  *   calibrate.c   what an event costs here
@@ -32,12 +34,17 @@ struct tracer {
     bool c_calls;
     bool is_exact;               /* no call site is ever switched off */
     bool has_skipped;            /* some function that was seen is filtered out */
+    bool is_only;                /* transactions only, and what they have below them */
+    bool has_details;            /* the hooks are on for calls below a transaction */
     int tool;                    /* id in sys.monitoring, -1: none */
     Py_ssize_t extra_index;      /* of code objects */
     PyObject *disable;           /* owned: sys.monitoring.DISABLE */
     PyObject *include, *exclude; /* owned: tuples of bytes, patterns */
-    PyObject *own_folder;        /* owned: bytes, the package's folder with a / */
-    PyObject *folder;            /* owned: bytes, the working directory with a / */
+    PyObject *transactions;      /* owned: the same, of functions to choose */
+    uint16_t detail;             /* levels of calls to record below those */
+    struct marey_function *unchosen; /* stands for all that is_only passes over */
+    PyObject *own_folder;            /* owned: bytes, the package's folder with a / */
+    PyObject *folder;                /* owned: bytes, the working directory with a / */
 };
 extern struct tracer tracer;
 
@@ -52,8 +59,22 @@ struct marey_function *codes_first_sight(PyCodeObject *code, PyObject *globals);
 bool codes_refilter(void);
 /* Stores the sources that are known into a new recording. */
 void codes_store_again(void);
+/* The code's function as the present recording sees it: what an earlier one made of it
+ * may no longer hold. The slow form of codes_get(). */
+struct marey_function *codes_now(PyCodeObject *code, PyObject *globals);
 /* Has the code's slot say what its function says. */
 void codes_retag(PyCodeObject *code, struct marey_function *function);
+/* Each call of the code is a transaction from now on. `module` may be NULL; `name` is
+ * what the trace calls it. Borrows `marks` for ever. NULL with an exception. */
+struct marks;
+struct marey_function *codes_mark(PyCodeObject *code, PyObject *module, PyObject *name,
+                                  const struct marks *marks);
+/* What codes_mark() was given for the function; NULL: nothing. */
+const struct marks *codes_marks(const struct marey_function *function);
+/* Activations of the code are followed from now on (transactions_park). */
+void codes_watch(PyCodeObject *code);
+/* Whether calls of the function are recorded at present, whatever the thread does. */
+static inline bool codes_is_wanted(const struct marey_function *function);
 /* UTF-8 of a string, lone surrogates kept. Gives a new bytes object or NULL. */
 PyObject *codes_utf8(PyObject *text);
 /* Whether a function of this name passes --include and --exclude. */
@@ -72,6 +93,13 @@ codes_recorded(PyCodeObject *code)
     struct marey_function *function = (struct marey_function *)(value - 1);
     MAREY_ASSUME(function != NULL);
     return function;
+}
+
+static inline bool
+codes_is_wanted(const struct marey_function *function)
+{
+    return !function->is_skipped &&
+           (!tracer.is_only || (function->flags & MAREY_FUNCTION_TRANSACTION) != 0);
 }
 
 static inline struct marey_function *
@@ -214,6 +242,64 @@ void hooks_stop(void);
 void hooks_pause(bool is_paused);
 /* Called about once a second. */
 void hooks_tick(void);
+/* What is recorded has changed (is_only, has_details): switches events accordingly, and
+ * those on again that were switched off where they came. */
+int hooks_again(void);
+/* Events of this one code object, on top of those of all; until hooks_stop(). Bits as
+ * in sys.monitoring.events; nothing happens on 3.11, whose hook sees all. */
+void hooks_watch(PyCodeObject *code, int event_bits);
+/* Bits for hooks_watch(): all there is to the calls of the code; or only where its
+ * running parts begin and end. */
+int hooks_call_bits(const PyCodeObject *code);
+int hooks_part_bits(void);
+
+/* ---- transactions.c ---- */
+
+/* What was said about a function that is a transaction. Lives for ever. */
+struct marks {
+    uint16_t detail;      /* levels of calls to record below it */
+    PyObject *parameters; /* owned: tuple of names of parameters; or NULL */
+    PyObject *names;      /* owned: tuple of names of values; or NULL */
+    PyObject *values;     /* owned: tuple of them */
+};
+
+/* Marks a Python function (or a static or class method of one) as a transaction, called
+ * `name` or, where that is NULL, as the function is. Takes `marks`. -1: exception. */
+int transactions_mark(PyObject *callable, PyObject *name, struct marks *marks);
+void marks_free(struct marks *marks);
+/* The code's calls are transactions: where only these are recorded, its own events are
+ * switched on, now and at each start. */
+void transactions_watch(PyCodeObject *code);
+void transactions_watch_all(void);
+/* A call of such a function began, or runs on; and stopped running. For functions that
+ * go slowly. */
+void transactions_enter(struct marey_lane *lane, const struct marey_function *function,
+                        uintptr_t key);
+void transactions_part_begins(const struct marey_function *function);
+void transactions_part_ends(const struct marey_function *function);
+/* Whether calls are to be recorded that the thread makes now: some transaction is open
+ * that wants so many levels below it. */
+bool transactions_is_inside(const struct marey_lane *lane);
+/* An event came that nobody wants. True: leave it on, another thread, or this one
+ * soon, will want it. */
+bool transactions_linger(void);
+/* A transaction around a block. One that is open in a generator or coroutine that is
+ * not recorded itself hangs on that frame: it is suspended and resumed with it. */
+struct block {
+    struct block *next; /* hanging in the same bucket; the innermost first */
+    uintptr_t frame;    /* it hangs on; 0: on none */
+    uintptr_t key;      /* of the open call */
+    const struct marey_function *function;
+};
+/* Hangs it on the frame that runs, if need be. */
+void transactions_hang(struct block *block);
+void transactions_unhang(struct block *block);
+void transactions_park(struct marey_lane *lane, uintptr_t frame);
+void transactions_unpark(struct marey_lane *lane, uintptr_t frame);
+
+/* ---- transaction.c ---- */
+
+int transaction_add(PyObject *module);
 
 /* ---- calibrate.c ---- */
 

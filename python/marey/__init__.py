@@ -34,11 +34,13 @@ if TYPE_CHECKING:
         Process,
         Total,
         Unrecorded,
+        annotate,
         counter,
         ignore,
         instant,
         log,
         span,
+        transaction,
     )
     from marey.record import Recording, record, snapshot
     from marey.trace import Info, Totals, Trace, merge, open  # noqa: A004
@@ -66,6 +68,7 @@ __all__ = [
     "Unrecorded",
     "UsageError",
     "VersionError",
+    "annotate",
     "counter",
     "ignore",
     "instant",
@@ -75,6 +78,7 @@ __all__ = [
     "record",
     "snapshot",
     "span",
+    "transaction",
 ]
 
 _HOMES = {
@@ -89,6 +93,7 @@ _HOMES = {
     "Totals": "marey.trace",
     "Trace": "marey.trace",
     "Unrecorded": "marey._core",
+    "annotate": "marey._core",
     "counter": "marey._core",
     "ignore": "marey._core",
     "instant": "marey._core",
@@ -98,6 +103,7 @@ _HOMES = {
     "record": "marey.record",
     "snapshot": "marey.record",
     "span": "marey._core",
+    "transaction": "marey._core",
 }
 
 

@@ -36,6 +36,9 @@ _SIZE_UNITS = {
     "t": 1 << 40,
 }
 _INT64_MAX = (1 << 63) - 1
+# Fields of MAREY_TRACE that are numbers, and that are 0 or 1.
+_NUMBERS = ("max_depth", "min_duration_ns", "ring", "transaction_depth")
+_FLAGS = ("c_calls", "exact", "children", "quiet", "main", "transactions_only")
 
 
 class Options:
@@ -52,6 +55,9 @@ class Options:
     children         record child processes, too
     quiet            print no summary at the end
     main             record from the start of the program's __main__ (set by `run`)
+    transactions     each call of a function that matches is a transaction
+    transactions_only  record these and those marked in the code, and nothing else
+    transaction_depth  levels of calls to record below those that match
     """
 
     __slots__ = (
@@ -66,6 +72,9 @@ class Options:
         "path",
         "quiet",
         "ring",
+        "transaction_depth",
+        "transactions",
+        "transactions_only",
     )
 
     path: str
@@ -79,6 +88,9 @@ class Options:
     children: bool
     quiet: bool
     main: bool
+    transactions: tuple[str, ...]
+    transactions_only: bool
+    transaction_depth: int
 
     def __init__(
         self,
@@ -94,6 +106,9 @@ class Options:
         children: bool = True,
         quiet: bool = False,
         main: bool = False,
+        transactions: "Iterable[str]" = (),
+        transactions_only: bool | None = None,
+        transaction_depth: int = 0,
     ) -> None:
         put = object.__setattr__
         put(self, "path", path)
@@ -107,6 +122,12 @@ class Options:
         put(self, "children", bool(children))
         put(self, "quiet", bool(quiet))
         put(self, "main", bool(main))
+        put(self, "transactions", _patterns("transactions", transactions))
+        if transactions_only is None:
+            # Whoever chooses what else to record wants more than transactions.
+            transactions_only = bool(self.transactions) and not self.include
+        put(self, "transactions_only", bool(transactions_only))
+        put(self, "transaction_depth", _count("transaction_depth", transaction_depth))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("options do not change; use replace()")
@@ -157,6 +178,11 @@ class Options:
             fields.append("quiet=1")
         if self.main:
             fields.append("main=1")
+        fields += ["transactions=" + _quote(pattern) for pattern in self.transactions]
+        if self.transactions or self.transactions_only:
+            fields.append(f"transactions_only={self.transactions_only:d}")
+        if self.transaction_depth:
+            fields.append(f"transaction_depth={self.transaction_depth}")
         return ";".join(fields)
 
     @classmethod
@@ -165,6 +191,7 @@ class Options:
         values: dict[str, Any] = {}
         include: list[str] = []
         exclude: list[str] = []
+        transactions: list[str] = []
         version = ""
         for field in text.split(";"):
             key, _, raw = field.partition("=")
@@ -176,15 +203,19 @@ class Options:
                 include.append(_unquote(raw))
             elif key == "exclude":
                 exclude.append(_unquote(raw))
-            elif key in ("max_depth", "min_duration_ns", "ring"):
+            elif key == "transactions":
+                transactions.append(_unquote(raw))
+            elif key in _NUMBERS:
                 values[key] = _number(key, raw)
-            elif key in ("c_calls", "exact", "children", "quiet", "main"):
+            elif key in _FLAGS:
                 values[key] = raw == "1"
         if version != VERSION:
             raise UsageError(f"{VARIABLE} was set by another Marey: {text[:80]!r}")
         if not values.get("path"):
             raise UsageError(f"{VARIABLE} names no trace file: {text[:80]!r}")
-        return cls(include=include, exclude=exclude, **values)
+        return cls(
+            include=include, exclude=exclude, transactions=transactions, **values
+        )
 
 
 def parse_duration(text: str) -> int:

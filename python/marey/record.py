@@ -35,6 +35,9 @@ def start(options: Options, *, join: bool, wait_for_main: bool) -> None:
             wait_for_main=wait_for_main,
             summary=options.main and not options.quiet and not join,
             unmapped="MAREY_UNMAPPED" in os.environ,
+            chosen=options.transactions,
+            chosen_only=options.transactions_only,
+            detail=options.transaction_depth,
         )
     except OSError as error:
         raise StorageError(str(error)) from None
@@ -173,6 +176,9 @@ def record(
     exact: bool = False,
     ring: str | int = 0,
     children: bool = True,
+    transactions: "str | tuple[str, ...] | list[str]" = (),
+    transactions_only: bool | None = None,
+    transaction_depth: int = 0,
 ) -> Recording:
     """A recording into `path`, which must not exist yet, as a context manager.
 
@@ -183,6 +189,10 @@ def record(
     exact             watch every call site, at a higher cost
     ring              keep only about the newest so many bytes: a number, or '200M'
     children          record child processes, too
+    transactions      each call of a function that matches is a transaction
+    transactions_only record nothing but transactions: these, and those marked in the
+                      code (the default where `transactions` is given and `include` not)
+    transaction_depth levels of calls to record below those that match
     """
     if isinstance(min_duration, str):
         min_duration = parse_duration(min_duration)
@@ -202,5 +212,8 @@ def record(
             exact=exact,
             ring=ring,
             children=children,
+            transactions=transactions,
+            transactions_only=transactions_only,
+            transaction_depth=transaction_depth,
         )
     )

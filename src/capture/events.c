@@ -182,7 +182,8 @@ cut_above(struct marey_lane *lane, struct marey_call *call, uint64_t now)
 }
 
 /* Set in the key of a lane's outermost call, which so ends the slow way: then the
- * thread is looked at a last time. Low bits of keys are free (frames are aligned; C
+ * thread is looked at a last time. And in those of functions whose maker wants to be
+ * asked at their end. Low bits of keys are free (frames are aligned; C
  * calls have 1, spans 2). */
 #define OUTERMOST ((uintptr_t)4)
 
@@ -247,9 +248,9 @@ push(struct marey_lane *lane, const struct marey_function *function, uintptr_t k
         write_resume(lane, function, key, now);
     else if (!waits)
         write_enter(lane, function, now);
-    bool is_outermost = lane->top == lane->stack;
+    bool ends_slowly = lane->top == lane->stack || function->is_slow;
     *++lane->top = (struct marey_call){
-        .key = is_outermost ? key | OUTERMOST : key,
+        .key = ends_slowly ? key | OUTERMOST : key,
         .start_ticks = waits ? now : lane->last_ticks,
         .function = function,
         .is_resumed = is_resumed,

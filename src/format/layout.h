@@ -181,7 +181,11 @@ struct marey_extent_header {
 #define MAREY_FUNCTION_GENERATOR 2
 #define MAREY_FUNCTION_COROUTINE 4
 #define MAREY_FUNCTION_ASYNC_GENERATOR 8
-#define MAREY_FUNCTION_SPAN 16 /* a name given by the user, not code */
+#define MAREY_FUNCTION_SPAN 16        /* a name given by the user, not code */
+#define MAREY_FUNCTION_TRANSACTION 32 /* each call is a unit of work */
+
+/* Name of an INSTANT whose values belong to the innermost open transaction. */
+#define MAREY_ANNOTATE_NAME "marey.annotate"
 
 /* MAREY_DEF_LANE kinds and flags */
 #define MAREY_LANE_THREAD 1

@@ -31,6 +31,7 @@ def test_the_public_names_are_these() -> None:
         "Unrecorded",
         "UsageError",
         "VersionError",
+        "annotate",
         "counter",
         "ignore",
         "instant",
@@ -39,6 +40,7 @@ def test_the_public_names_are_these() -> None:
         "open",
         "record",
         "span",
+        "transaction",
     ]
     assert set(marey.__all__) <= set(dir(marey))
     for name in marey.__all__:

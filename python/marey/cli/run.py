@@ -46,6 +46,12 @@ standard input. All that follows it belongs to the program.
   --ring SIZE           keep only about the newest SIZE bytes (64K, 200M, 2G)
   --exact               watch every call site, at a higher cost
   --no-children         leave out child processes
+  --transactions PATTERN
+                        each call of a function that matches is a transaction, and
+                        nothing else is recorded (but with --include); may be repeated
+  --transactions-only   record only transactions: those chosen, and those marked in the
+                        code with marey.transaction
+  --transaction-depth N N levels of calls below transactions that match, too
   --open                view the trace when the program has ended
   -q, --quiet           no summary at the end
   --config FILE         options from a TOML file (default: [tool.marey] of the
@@ -65,11 +71,13 @@ VALUES: "dict[str, Any]" = {
     "max-depth": parse_count,
     "min-duration": parse_duration,
     "ring": parse_size,
+    "transactions": None,
+    "transaction-depth": parse_count,
     "config": None,
 }
-REPEATED = ("include", "exclude")
+REPEATED = ("include", "exclude", "transactions")
 # Flags, each with a --no- form.
-FLAGS = ("c-calls", "exact", "children", "open", "quiet")
+FLAGS = ("c-calls", "exact", "children", "open", "quiet", "transactions-only")
 SHORT = {"-o": "output", "-q": "quiet", "-h": "help"}
 
 MAGIC = b"\x89MAREY\r\n"
@@ -183,6 +191,9 @@ def make_options(path: str, settings: "dict[str, Any]") -> Options:
         children=settings.get("children", True),
         quiet=settings.get("quiet", False),
         main=True,
+        transactions=settings.get("transactions", ()),
+        transactions_only=settings.get("transactions-only"),
+        transaction_depth=settings.get("transaction-depth", 0),
     )
 
 
