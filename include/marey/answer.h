@@ -71,12 +71,16 @@ enum marey_status marey_answer_calls(struct marey_trace *trace,
                                      uint32_t function, uint32_t limit,
                                      struct marey_answer *out, struct marey_error *err);
 
-/* The next (or previous) begin or end of a call after (before) a moment; `functions`
- * of the selection narrow it. lane MAREY_NO_INDEX: any. `null` when there is none. */
+#define MAREY_ANSWER_BEGINS 1
+#define MAREY_ANSWER_ENDS 2
+
+/* The next (or previous) begin or end of a call after (before) a moment; `kinds` says
+ * which of them, and `functions` of the selection narrow it. lane MAREY_NO_INDEX: any.
+ * `null` when there is none. */
 enum marey_status marey_answer_event(struct marey_trace *trace,
                                      const struct marey_question *question,
                                      uint32_t lane, int64_t time_ns, bool is_backwards,
-                                     bool only_begins, struct marey_answer *out,
+                                     unsigned kinds, struct marey_answer *out,
                                      struct marey_error *err);
 
 /* The values of a blob, as [{"name", "text"}]. */

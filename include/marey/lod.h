@@ -49,10 +49,11 @@ struct marey_lod_options {
     int64_t to_ns;
     bool (*tick)(void *context, double share); /* may be NULL; false stops */
     void *tick_context;
+    int64_t min_duration_ns; /* shorter calls are left out, in tiles as in the index */
 };
 #define MAREY_LOD_ALL                                                                  \
     {                                                                                  \
-        0, 0, MAREY_NO_INDEX, INT64_MIN, INT64_MAX, NULL, NULL                         \
+        0, 0, MAREY_NO_INDEX, INT64_MIN, INT64_MAX, NULL, NULL, 0                      \
     }
 
 struct marey_lod_builder;

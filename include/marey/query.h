@@ -179,6 +179,13 @@ struct marey_selection {
         INT64_MIN, INT64_MAX, NULL, NULL, 0, UINT32_MAX                                \
     }
 
+/* Folds away, for all that is asked of the trace from here on, the functions that are
+ * false in `functions` (by index, copied; NULL: none) and the calls at `max_depth` or
+ * deeper (UINT32_MAX: none): as if every selection left them out. So a reader that
+ * shows a trace may hide code and still speak of the same depths everywhere. */
+enum marey_status marey_trace_fold(struct marey_trace *trace, const bool *functions,
+                                   uint32_t max_depth, struct marey_error *err);
+
 /* Shell-style pattern on `module:qualname`, `module.qualname`, `module` (all that is in
  * it, and below with .*) or, when it has a '/' or ends in .py, on the file path. */
 bool marey_function_matches(const struct marey_trace *trace, uint32_t function,

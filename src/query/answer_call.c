@@ -415,7 +415,7 @@ marey_answer_calls(struct marey_trace *trace, const struct marey_question *quest
 /* The first (or last) fitting step of [from, to). */
 static enum marey_status
 scan(struct marey_trace *trace, const struct marey_selection *selection,
-     const bool *functions, bool want_last, bool only_begins, int64_t after_ns,
+     const bool *functions, bool want_last, unsigned kinds, int64_t after_ns,
      struct marey_step *found, bool *has, struct marey_error *err)
 {
     struct marey_walk *walk = NULL;
@@ -427,8 +427,10 @@ scan(struct marey_trace *trace, const struct marey_selection *selection,
         bool is_begin = step.kind == MAREY_STEP_BEGIN || step.kind == MAREY_STEP_RESUME;
         bool is_end = step.kind == MAREY_STEP_END || step.kind == MAREY_STEP_SUSPEND;
 
-        if (!(is_begin || (is_end && !only_begins)) || step.was_open ||
-            (is_end && step.ending == MAREY_END_OPEN) || step.time_ns <= after_ns ||
+        if (!((is_begin && kinds & MAREY_ANSWER_BEGINS) ||
+              (is_end && kinds & MAREY_ANSWER_ENDS)) ||
+            step.was_open || (is_end && step.ending == MAREY_END_OPEN) ||
+            step.time_ns <= after_ns ||
             (functions != NULL && !functions[step.function]))
             continue;
         *found = step;
@@ -444,7 +446,7 @@ scan(struct marey_trace *trace, const struct marey_selection *selection,
 
 enum marey_status
 marey_answer_event(struct marey_trace *trace, const struct marey_question *question,
-                   uint32_t lane, int64_t time_ns, bool is_backwards, bool only_begins,
+                   uint32_t lane, int64_t time_ns, bool is_backwards, unsigned kinds,
                    struct marey_answer *out, struct marey_error *err)
 {
     struct marey_selection selection = question->selection;
@@ -460,16 +462,16 @@ marey_answer_event(struct marey_trace *trace, const struct marey_question *quest
         return marey_fail(err, MAREY_USAGE, "no such lane");
     if (!is_backwards) {
         selection.from_ns = time_ns;
-        status = scan(trace, &selection, functions, false, only_begins, time_ns, &found,
-                      &has, err);
+        status = scan(trace, &selection, functions, false, kinds, time_ns, &found, &has,
+                      err);
     }
     for (int64_t to = time_ns;
          is_backwards && status == MAREY_OK && !has && to > limit;) {
         int64_t from = to - width < limit ? limit : to - width;
         selection.from_ns = from;
         selection.to_ns = to;
-        status = scan(trace, &selection, functions, true, only_begins, from - 1, &found,
-                      &has, err);
+        status = scan(trace, &selection, functions, true, kinds, from - 1, &found, &has,
+                      err);
         to = from;
         width = width < INT64_MAX / 8 ? width * 4 : width;
     }

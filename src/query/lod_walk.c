@@ -67,9 +67,78 @@ take(struct marey_lod_builder *builder, const struct marey_step *step, uint32_t 
     }
 }
 
+/* The edges of a tile where short calls are left out. Whether a call that crosses
+ * an edge is long enough shows outside, so the walk begins as much earlier and ends as
+ * much later; what is over before the tile begins, or begins after it, is not taken. */
+struct edges {
+    int64_t from_ns, to_ns;
+    uint32_t *functions; /* owned; of calls open where the tile begins; by depth */
+    uint32_t count, capacity;
+    bool is_inside;
+    bool is_out_of_memory;
+};
+
+static bool
+edge_push(struct edges *edges, const struct marey_step *step)
+{
+    if (step->depth >= edges->capacity) {
+        uint32_t capacity = step->depth * 2 + 64;
+        uint32_t *functions = realloc(edges->functions, capacity * sizeof(*functions));
+        if (functions == NULL) {
+            edges->is_out_of_memory = true;
+            return false;
+        }
+        edges->functions = functions;
+        edges->capacity = capacity;
+    }
+    while (edges->count < step->depth) /* not so, but nothing is read unset */
+        edges->functions[edges->count++] = step->function;
+    edges->functions[step->depth] = step->function;
+    edges->count = step->depth + 1;
+    return false;
+}
+
+static void
+edge_enter(struct edges *edges, struct marey_lod_builder *builder)
+{
+    if (edges->is_inside)
+        return;
+    for (uint32_t i = 0; i < edges->count; i++)
+        marey_lod_begin(builder, 0, i, edges->functions[i], edges->from_ns,
+                        MAREY_LOD_CLIP_LEFT);
+    edges->is_inside = true;
+}
+
+/* True: the step, which may have been moved to the edge, is to be taken. */
+static bool
+edge_pass(struct edges *edges, struct marey_lod_builder *builder,
+          struct marey_step *step)
+{
+    bool is_begin = step->kind == MAREY_STEP_BEGIN || step->kind == MAREY_STEP_RESUME;
+    bool is_end = step->kind == MAREY_STEP_END || step->kind == MAREY_STEP_SUSPEND;
+
+    if (step->time_ns < edges->from_ns) {
+        if (is_begin)
+            return edge_push(edges, step);
+        if (is_end && step->depth < edges->count)
+            edges->count = step->depth;
+        return false;
+    }
+    edge_enter(edges, builder);
+    if (step->time_ns < edges->to_ns)
+        return true;
+    if (is_end) {
+        step->kind = MAREY_STEP_END;
+        step->ending = MAREY_END_OPEN;
+        step->time_ns = edges->to_ns;
+    }
+    return is_end;
+}
+
 static enum marey_status
 walk_all(struct marey_walk *walk, struct marey_lod_builder *builder,
-         const struct marey_lod_options *options, uint64_t event_count)
+         const struct marey_lod_options *options, struct edges *edges,
+         uint64_t event_count)
 {
     struct marey_step step;
     uint64_t steps = 0;
@@ -82,6 +151,8 @@ walk_all(struct marey_walk *walk, struct marey_lod_builder *builder,
                 continue;
             lane = 0;
         }
+        if (edges != NULL && !edge_pass(edges, builder, &step))
+            continue;
         take(builder, &step, lane, options);
         if ((++steps & 0x3ffff) == 0 && options->tick != NULL) {
             double done = (double)marey_walk_position(walk);
@@ -104,7 +175,10 @@ marey_lod_build(struct marey_trace *trace, const struct marey_lod_options *optio
     struct marey_trace_info info;
     enum marey_status status;
     bool *lanes = NULL;
+    struct edges edges = {options->from_ns, options->to_ns, NULL, 0, 0, false, false};
+    bool has_edges = options->lane != MAREY_NO_INDEX && options->min_duration_ns > 0;
 
+    selection.min_duration_ns = options->min_duration_ns;
     if (options->lane != MAREY_NO_INDEX) {
         if (options->lane >= lane_count || options->from_ns >= options->to_ns)
             return marey_fail(err, MAREY_USAGE, "no such lane or window");
@@ -116,17 +190,29 @@ marey_lod_build(struct marey_trace *trace, const struct marey_lod_options *optio
         selection.from_ns = options->from_ns;
         selection.to_ns = options->to_ns;
     }
+    if (has_edges) {
+        int64_t more = options->min_duration_ns;
+        selection.from_ns = selection.from_ns > more ? selection.from_ns - more : 0;
+        selection.to_ns =
+            selection.to_ns < INT64_MAX - more ? selection.to_ns + more : INT64_MAX;
+    }
     status = marey_lod_builder_new(options, lanes != NULL ? 1 : lane_count, &builder);
     if (status == MAREY_OK)
         status = marey_walk_new(trace, &selection, MAREY_ORDER_LANE, &walk, err);
     if (status == MAREY_OK) {
         marey_trace_info(trace, &info);
-        status = walk_all(walk, builder, options, info.event_count);
+        status = walk_all(walk, builder, options, has_edges ? &edges : NULL,
+                          info.event_count);
     }
+    if (status == MAREY_OK && edges.is_out_of_memory)
+        status = marey_fail(err, MAREY_NOMEM, "no memory for a tile");
     if (status == MAREY_OK)
         status = marey_walk_status(walk, err);
+    if (status == MAREY_OK && has_edges)
+        edge_enter(&edges, builder);
     marey_walk_free(walk);
     free(lanes);
+    free(edges.functions);
     if (status == MAREY_OK)
         return marey_lod_finish(builder, bytes, size_bytes, err);
     if (builder != NULL)

@@ -1,4 +1,6 @@
 /* Setting up a player, and clearing away: which lanes, functions and streams. */
+#include <string.h>
+
 #include "query/player.h"
 
 /* Tasks run on threads: where one is selected, its process's threads must be played. */
@@ -40,7 +42,8 @@ init_traits(struct player *player)
     for (uint32_t i = 0; i < player->trace->functions.count; i++) {
         const struct function *function = trace_function(player->trace, i);
         bool is_selected =
-            player->selection.functions == NULL || player->selection.functions[i];
+            (player->selection.functions == NULL || player->selection.functions[i]) &&
+            (player->trace->shown == NULL || player->trace->shown[i]);
         player->traits[i] =
             (uint8_t)((function->flags & MAREY_FUNCTION_C ? TRAIT_C : 0) |
                       (is_selected ? TRAIT_SELECTED : 0));
@@ -65,6 +68,24 @@ init_streams(struct player *player, const bool *has_task)
 }
 
 enum marey_status
+marey_trace_fold(struct marey_trace *trace, const bool *functions, uint32_t max_depth,
+                 struct marey_error *err)
+{
+    bool *shown = NULL;
+
+    if (functions != NULL) {
+        shown = marey_memory_new(trace->functions.count + 1, sizeof(*shown));
+        if (shown == NULL)
+            return marey_fail(err, MAREY_NOMEM, "no memory to fold functions");
+        memcpy(shown, functions, trace->functions.count * sizeof(*shown));
+    }
+    marey_memory_free(trace->shown);
+    trace->shown = shown;
+    trace->fold_depth = max_depth == UINT32_MAX ? 0 : max_depth > 0 ? max_depth : 1;
+    return MAREY_OK;
+}
+
+enum marey_status
 marey_player_init(struct player *player, struct marey_trace *trace,
                   const struct marey_selection *selection, enum marey_order order,
                   struct marey_error *err)
@@ -73,6 +94,8 @@ marey_player_init(struct player *player, struct marey_trace *trace,
 
     *player = (struct player){
         .trace = trace, .selection = *selection, .held_max = PLAYER_HELD_MAX};
+    if (trace->fold_depth != 0 && trace->fold_depth < player->selection.max_depth)
+        player->selection.max_depth = trace->fold_depth;
     player->is_by_lane = order == MAREY_ORDER_LANE;
     player->lanes = marey_memory_new(trace->lane_count, sizeof(*player->lanes));
     player->streams = marey_memory_new(trace->lane_count, sizeof(*player->streams));

@@ -63,6 +63,7 @@ marey_trace_close(struct marey_trace *trace)
     marey_memory_free(trace->value_text.bytes);
     marey_memory_free(trace->source_text.bytes);
     marey_memory_free(trace->source_bytes);
+    marey_memory_free(trace->shown);
     if (trace->close_source != NULL)
         trace->close_source(trace->source.context);
     marey_memory_free(trace);

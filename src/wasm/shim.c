@@ -85,6 +85,7 @@ EXPORT("bytes_free") void bytes_free(void *bytes)
 /* ---- the trace (worker) ---- */
 
 static struct marey_trace *trace; /* owned; NULL: none is open */
+static int64_t shortest_ns;       /* shorter calls are left out */
 
 static bool
 source_read(void *context, uint64_t offset, void *to, size_t size)
@@ -107,6 +108,7 @@ EXPORT("trace_open") int trace_open(double size)
     memset(&failure, 0, sizeof(failure));
     marey_trace_close(trace);
     trace = NULL;
+    shortest_ns = 0;
     return (int)marey_trace_open_source(&source, &trace, &failure);
 }
 
@@ -115,6 +117,16 @@ EXPORT("trace_info") int trace_info(void)
     struct marey_answer text = {0};
 
     return answer_end(marey_answer_info(trace, &text), &text);
+}
+
+/* What all later answers leave out. `functions`: bytes 0 or 1 per index, or NULL for
+ * all; borrowed. */
+EXPORT("trace_filter")
+int
+trace_filter(const bool *functions, uint32_t max_depth, double min_duration_ns)
+{
+    shortest_ns = min_duration_ns > 0 ? (int64_t)min_duration_ns : 0;
+    return (int)marey_trace_fold(trace, functions, max_depth, &failure);
 }
 
 EXPORT("trace_string") int trace_string(uint32_t index)
@@ -132,6 +144,7 @@ EXPORT("trace_index") int trace_index(void)
     enum marey_status status;
 
     options.tick = tick;
+    options.min_duration_ns = shortest_ns;
     status = marey_lod_build(trace, &options, &bytes, &size, &failure);
     if (status == MAREY_OK)
         answer_set(bytes, size);
@@ -152,6 +165,7 @@ trace_tile(uint32_t lane, double from_ns, double to_ns, uint32_t resolution)
     options.to_ns = (int64_t)to_ns;
     options.resolution = resolution;
     options.leaf_slices = UINT32_MAX;
+    options.min_duration_ns = shortest_ns;
     status = marey_lod_build(trace, &options, &bytes, &size, &failure);
     if (status == MAREY_OK)
         answer_set(bytes, size);
@@ -168,6 +182,7 @@ question_of(double from_ns, double to_ns, const bool *lanes, const bool *functio
     question.selection.to_ns = to_ns < 0 ? INT64_MAX : (int64_t)to_ns;
     question.selection.lanes = lanes;
     question.selection.functions = functions;
+    question.selection.min_duration_ns = shortest_ns;
     return question;
 }
 
@@ -222,15 +237,15 @@ trace_calls(uint32_t function, double from_ns, double to_ns, const bool *lanes,
 
 EXPORT("trace_event")
 int
-trace_event(uint32_t lane, double time_ns, int is_backwards, int only_begins,
+trace_event(uint32_t lane, double time_ns, int is_backwards, uint32_t kinds,
             const bool *functions)
 {
     struct marey_question question = question_of(-1, -1, NULL, functions);
     struct marey_answer text = {0};
 
+    question.selection.min_duration_ns = 0; /* a begin that comes late is no next one */
     return answer_end(marey_answer_event(trace, &question, lane, (int64_t)time_ns,
-                                         is_backwards != 0, only_begins != 0, &text,
-                                         &failure),
+                                         is_backwards != 0, kinds, &text, &failure),
                       &text);
 }
 

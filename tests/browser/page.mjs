@@ -1,63 +1,14 @@
 // Uses the page as a person does, and prints what it shows as JSON:
 //   node page.mjs ADDRESS SHOTS-FOLDER
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+import { start } from './driver.mjs'
 
-const here = dirname(fileURLToPath(import.meta.url))
-const require = createRequire(join(here, '../../viewer/package.json'))
-const { chromium } = require('playwright-core')
 const [address, shots] = process.argv.slice(2)
-const browser = await chromium.launch({
-  executablePath: process.env.MAREY_CHROMIUM ?? '/usr/bin/chromium',
-  headless: true,
-  args: [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--disable-quic',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-  ],
-})
-const page = await browser.newPage({ viewport: { width: 1280, height: 800 } })
-const shown = { errors: [], requests: [] }
-page.on('pageerror', (error) => shown.errors.push(error.stack))
-page.on('console', (line) => line.type() === 'error' && shown.errors.push(line.text()))
-page.on('request', (request) =>
-  shown.requests.push(request.url().replace(/^blob:.*/, 'blob:')),
-)
-
-const session = (expression) =>
-  page.evaluate(
-    `(() => { const { session, app } = marey.running(); return ${expression} })()`,
-  )
-// The page allows no eval, which waitForFunction needs; evaluate goes another way.
-async function until(expression, ms = 10000) {
-  const end = Date.now() + ms
-  for (;;) {
-    if (await page.evaluate(expression)) return
-    if (Date.now() > end) throw new Error(`never so: ${expression}`)
-    await page.waitForTimeout(30)
-  }
-}
-const settle = (text) =>
-  until(
-    `(() => { const r = globalThis.marey?.running(); if (!r) return false; const { session, app } = r; return ${text} })()`,
-  )
-const rows = (selector) =>
-  page.$$eval(selector, (list) =>
-    list.map((row) => ({
-      fn: row.dataset.function,
-      cells: [...row.cells].map((cell) => cell.title || cell.textContent),
-    })),
-  )
-
+const { browser, page, shown, session, until, settle, rows } = await start()
 await page.goto(address)
 await settle('session.hasData')
 shown.firstPicture_ms = await page.evaluate(
-  "performance.getEntriesByName('marey-first-picture')[0].startTime",
+    "performance.getEntriesByName('marey-first-picture')[0].startTime",
 )
 shown.title = await page.title()
 shown.facts = await page.textContent('#trace-facts')
@@ -68,16 +19,16 @@ await page.mouse.click(700, 143)
 await page.waitForSelector('#call-facts .facts')
 await until("document.querySelector('#call-facts .stack, #call-facts h3') !== null")
 shown.call = await page.$$eval('#call-facts .facts dt', (list) =>
-  Object.fromEntries(
-    list.map((dt) => [
-      dt.textContent,
-      dt.nextElementSibling.title || dt.nextElementSibling.textContent,
-    ]),
-  ),
+    Object.fromEntries(
+        list.map((dt) => [
+            dt.textContent,
+            dt.nextElementSibling.title || dt.nextElementSibling.textContent,
+        ]),
+    ),
 )
 shown.callTitle = await page.textContent('.call-title')
 shown.source = await page.$$eval('#call-source .of-function', (list) =>
-  list.map((line) => line.textContent),
+    list.map((line) => line.textContent),
 )
 
 // The table of the whole recording.
@@ -102,11 +53,11 @@ await page.mouse.move(900, 300, { steps: 5 })
 await page.mouse.up()
 await settle('session.area !== null')
 await until(
-  "document.querySelector('#functions-table .scope').textContent.startsWith('Selected')",
+    "document.querySelector('#functions-table .scope').textContent.startsWith('Selected')",
 )
 await page.waitForTimeout(400)
 shown.area = await session(
-  '({ from: session.area.from, to: session.area.to, lanes: session.area.lanes })',
+    '({ from: session.area.from, to: session.area.to, lanes: session.area.lanes })',
 )
 shown.areaFunctions = await rows('tr[data-function]')
 shown.hash = await page.evaluate('location.hash')

@@ -37,6 +37,7 @@ def test_the_page_answers_as_the_native_core(trace: Path, tmp_path: Path) -> Non
     assert (tmp_path / "trace_info").read_bytes() == info
     assert (tmp_path / "trace_index").read_bytes() == index
     assert SOURCE.decode() in told["sources"]
+    assert told["edges"] == [0, 0, 0]
     with marey.open(trace) as opened:
         rows = {row.function.index: row for row in opened.totals().rows}
     for row in told["rows"]:
@@ -95,6 +96,29 @@ def check_tables(shown: dict[str, list[dict]], totals: dict[str, Total]) -> None
         texts = [text.replace(",", "").removesuffix(" ns") for text in cells[1:4]]
         want = [total.call_count, total.total_ns, total.self_ns]
         assert [int(text) for text in texts] == want
+
+
+@needs_browser
+def test_what_is_filtered_is_out_of_the_picture_and_the_numbers(
+    server: Server, trace: Path
+) -> None:
+    shown = browse("filter.mjs", server.address)
+    assert shown["errors"] == []
+    with marey.open(trace) as opened:
+        totals = {row.function.name: row for row in opened.totals().rows}
+    assert shown["depthsBefore"] == shown["depthsAfter"] == [3, 2]
+    assert shown["ownDepths"] == [2, 2]
+    own = {row["fn"]: row["cells"] for row in shown["own"]}
+    assert set(own) == {"app:outer", "app:inner"}
+    # The times of what stays are what they were.
+    self_ns = int(own["app:inner"][3].replace(",", "").removesuffix(" ns"))
+    assert self_ns == totals["inner"].self_ns
+    assert "f=l" in shown["hash"]
+    assert shown["again"] == "inner"
+    assert set(shown["withoutInner"]) == {"app:outer", "builtins:len"}
+    assert shown["shallow"] == [1, 1]
+    assert [name for name, _ in shown["long"]] == ["app:outer"]
+    assert shown["invalid"] == "true"
 
 
 tools = (

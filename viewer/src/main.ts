@@ -12,6 +12,7 @@ import {
   unpackedById,
   type Opened,
 } from './data/place'
+import { isFiltering } from './model/filter'
 import { App } from './ui/app'
 import { byId } from './ui/dom'
 import { Session } from './view/session'
@@ -48,6 +49,7 @@ async function start(opened: Opened, wasm: Uint8Array<ArrayBuffer>): Promise<Run
   drawing.setFunctions(info)
   drawing.setIndex(index)
   const session = new Session(opened, info, drawing, client)
+  session.plainIndex = index
   session.hasData = isOpen
   const app = new App(session)
   performance.mark('marey-first-picture')
@@ -72,6 +74,7 @@ function note(app: App, error: unknown): void {
 function dataIsHere(session: Session): void {
   session.hasData = true
   session.tell('data')
+  if (isFiltering(session.filter)) void session.applyFilter()
 }
 
 /** A trace that is still written grows on the screen. */
@@ -98,8 +101,7 @@ async function follow(current: Running, wasm: Uint8Array<ArrayBuffer>): Promise<
     session.info = opened.info ?? (await session.client.ask('info', []))
     session.drawing.setFunctions(session.info)
     session.drawing.setTheme(session.dark)
-    session.drawing.setIndex(opened.index ?? (await session.client.ask('index', [])))
-    session.takeIndex()
+    await session.setIndex(opened.index ?? (await session.client.ask('index', [])))
     session.search(session.query)
     if (wasWhole) session.show(session.whole)
     else if (atEnd)
@@ -115,15 +117,33 @@ function fail(error: unknown): void {
   byId('opening').classList.add('failed')
 }
 
+/** The page as it came, with none of what listened to its parts. */
+const asItCame = new Map<Element, Node>()
+for (const part of document.querySelectorAll('body > header, body > main'))
+  asItCame.set(part, part.cloneNode(true))
+
+function freshen(): void {
+  for (const [part, copy] of [...asItCame]) {
+    const fresh = copy.cloneNode(true) as Element
+    part.replaceWith(fresh)
+    asItCame.delete(part)
+    asItCame.set(fresh, copy)
+  }
+  for (const tip of document.querySelectorAll('body > .tip, body > dialog'))
+    tip.remove()
+  document.body.className = ''
+}
+
 function takeDrops(wasm: Uint8Array<ArrayBuffer>): void {
   document.addEventListener('dragover', (event) => event.preventDefault())
   document.addEventListener('drop', (event) => {
     event.preventDefault()
     const file = event.dataTransfer?.files[0]
     if (!file) return
-    // A fresh page is the simplest way to forget the trace before.
-    running?.session.client.close()
-    location.hash = ''
+    running?.session.close()
+    running = null
+    freshen()
+    history.replaceState(null, '', '#')
     say(`Reading ${file.name}…`)
     start(openFile(file), wasm).then((next) => {
       running = next

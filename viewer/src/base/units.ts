@@ -46,6 +46,15 @@ function trimmedIfDot(value: number, digits: number): string {
   return digits === 0 ? String(Math.round(value)) : trimmed(value, digits)
 }
 
+/** `10us`, `1.5 ms`, `2s`; a bare number is milliseconds. null: not understood. */
+export function parseDuration(text: string): Nanos | null {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*(ns|us|µs|μs|ms|s|min|h)?\s*$/.exec(text)
+  if (!match) return null
+  const name = (match[2] ?? 'ms').replace(/^[uμ]s/, 'µs')
+  const size = STEPS.find(([, one]) => one === name)?.[0] ?? 1
+  return Math.round(Number(match[1]) * size)
+}
+
 /** A moment, with as many digits as `stepNs` needs to tell neighbours apart. */
 export function formatMoment(ns: Nanos, stepNs: Nanos): string {
   const sign = ns < 0 ? '−' : ''

@@ -16,6 +16,7 @@ interface Pending {
 const RANKS: Partial<Record<Verb, number>> = {
   open: 0,
   info: 1,
+  filter: 1,
   index: 2,
   call: 3,
   stack: 3,
@@ -33,6 +34,7 @@ const WALKS: readonly Verb[] = ['totals', 'tree', 'calls']
 export class Client {
   private walker: Line | null = null
   private opening: Requests['open']['args'] | null = null
+  private filtering: Requests['filter']['args'] | null = null
   private readonly quick: Line
   private readonly busy: [boolean, boolean] = [false, false]
   private readonly listeners: ((busy: boolean) => void)[] = []
@@ -59,6 +61,12 @@ export class Client {
       this.opening = args as Requests['open']['args']
       this.walker?.close()
       this.walker = null
+      this.filtering = null
+    }
+    if (verb === 'filter') {
+      this.filtering = args as Requests['filter']['args']
+      this.walker?.close()
+      this.walker = null
     }
     if (!WALKS.includes(verb) || !this.opening)
       return this.quick.ask(verb, args, options)
@@ -76,6 +84,7 @@ export class Client {
   private newWalker(opening: Requests['open']['args']): Line {
     const walker = new Line(this.script, (busy) => this.tell(1, busy))
     walker.ask('open', opening, {}).catch(() => undefined)
+    if (this.filtering) walker.ask('filter', this.filtering, {}).catch(() => undefined)
     return walker
   }
 

@@ -96,11 +96,19 @@ export interface Value {
   number?: number
 }
 
+export const EVENT_BEGINS = 1
+export const EVENT_ENDS = 2
+export const EVENT_ANY = 3
+
 /** Every request: its arguments and its reply. */
 export interface Requests {
   open: { args: [wasm: ArrayBuffer, source: Source]; reply: null }
   info: { args: []; reply: TraceInfo }
   index: { args: []; reply: Uint8Array }
+  filter: {
+    args: [functions: Uint8Array | null, depth: number, shortest: number]
+    reply: null
+  }
   tile: {
     args: [lane: number, from: number, to: number, resolution: number]
     reply: Uint8Array
@@ -119,7 +127,7 @@ export interface Requests {
       lane: number,
       time: number,
       back: boolean,
-      begins: boolean,
+      kinds: number, // EVENT_BEGINS, EVENT_ENDS or both
       functions: Uint8Array | null,
     ]
     reply: EventFound | null

@@ -68,6 +68,12 @@ const handlers: Handlers = {
     trace().run('trace_index')
     return trace().answer()
   },
+  filter(functions, depth, shortest) {
+    lend(functions, (at) =>
+      trace().run('trace_filter', at, depth > 0 ? depth : -1, shortest),
+    )
+    return null
+  },
   tile(lane, from, to, resolution) {
     trace().run('trace_tile', lane, from, to, resolution)
     return trace().answer()
@@ -100,9 +106,9 @@ const handlers: Handlers = {
     )
     return trace().json()
   },
-  event(lane, time, back, begins, functions) {
+  event(lane, time, back, kinds, functions) {
     lend(functions, (at) =>
-      trace().run('trace_event', lane, time, Number(back), Number(begins), at),
+      trace().run('trace_event', lane, time, Number(back), kinds, at),
     )
     return trace().json()
   },

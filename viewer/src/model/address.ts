@@ -1,4 +1,5 @@
 /** What the address holds, so that a link shows the same. Pure. */
+import { isFiltering, readFilter, writeFilter, type Filter } from './filter'
 import type { Span } from './window'
 
 export interface Place {
@@ -9,6 +10,7 @@ export interface Place {
   marks?: number[]
   tab?: string
   playhead?: number
+  filter?: Filter
 }
 
 function number(text: string | undefined): number | null {
@@ -37,6 +39,7 @@ export function writePlace(place: Place): string {
   if (place.marks?.length) put('m', place.marks.map((m) => Math.round(m)).join('_'))
   if (place.tab) put('t', place.tab)
   if (place.playhead !== undefined) put('p', String(Math.round(place.playhead)))
+  if (place.filter && isFiltering(place.filter)) put('f', writeFilter(place.filter))
   return parts.join('&')
 }
 
@@ -59,5 +62,7 @@ export function readPlace(hash: string): Place {
   if (tab && /^[a-z]{1,12}$/.test(tab)) place.tab = tab
   const playhead = number(parameters.get('p') ?? undefined)
   if (playhead !== null) place.playhead = playhead
+  const filter = parameters.get('f')
+  if (filter) place.filter = readFilter(filter)
   return place
 }

@@ -1,6 +1,7 @@
 /** Puts the parts of the page together, and holds the commands. */
 import { formatDuration, formatMany } from '../base/units'
 import { Dropped } from '../data/client'
+import { EVENT_ANY, EVENT_BEGINS } from '../data/protocol'
 import { inverted, upright } from '../model/flame'
 import { framed, panned, zoomed } from '../model/window'
 import { readColours, type Colours } from '../view/colours'
@@ -11,6 +12,7 @@ import { Timeline, type Hit } from '../view/timeline'
 import { Commands } from './commands'
 import { Details } from './details'
 import { announce, byId } from './dom'
+import { Filters } from './filters'
 import { Film } from './film'
 import { Functions } from './functions'
 import { Gutter } from './gutter'
@@ -34,6 +36,7 @@ export class App {
   readonly commands: Commands
   private flameKey = ''
   readonly finder: Finder
+  readonly filters: Filters
   readonly places: Places
 
   constructor(readonly session: Session) {
@@ -82,16 +85,15 @@ export class App {
     this.pointer = new Pointer(session, this.timeline, ruler, (hit) =>
       this.chooseHit(hit),
     )
-    this.commands = new Commands(keymap(this))
+    this.filters = new Filters(session)
+    this.commands = new Commands(keymap(this), session.life)
     this.wireTabs()
     this.wireButtons()
     this.wireSplitter()
-    document.addEventListener('keydown', (event) => {
+    document.onkeydown = (event) => {
       if (event.key === 'Tab') document.body.classList.add('keyboard')
-    })
-    document.addEventListener('pointerdown', () =>
-      document.body.classList.remove('keyboard'),
-    )
+    }
+    document.onpointerdown = () => document.body.classList.remove('keyboard')
     session.on(['area', 'tab', 'data', 'search', 'theme'], () => void this.showFlame())
     this.showSummary()
     this.places = new Places(session, this.finder, TABS, (lane, depth) =>
@@ -175,7 +177,7 @@ export class App {
     if (session.tab !== 'flame') return
     const { area } = session
     const isInverted = byId<HTMLInputElement>('flame-inverted').checked
-    const key = JSON.stringify([area, isInverted, session.hasData])
+    const key = JSON.stringify([area, isInverted, session.hasData, session.filter])
     if (key === this.flameKey) {
       this.flame.draw()
       return
@@ -331,13 +333,17 @@ export class App {
   async sibling(back: boolean): Promise<void> {
     const { session } = this
     const { chosen } = session
-    if (!chosen || session.tab === 'film') return this.film.step(back, false)
+    if (!chosen || session.tab === 'film') return this.film.step(back, EVENT_ANY)
     const functions = new Uint8Array(session.info.functions.name.length)
     functions[chosen.fn] = 1
     const found = await session.client
-      .ask('event', [chosen.lane, Math.floor(chosen.begin), back, true, functions], {
-        key: 'event',
-      })
+      .ask(
+        'event',
+        [chosen.lane, Math.floor(chosen.begin), back, EVENT_BEGINS, functions],
+        {
+          key: 'event',
+        },
+      )
       .catch(() => null)
     if (!found) {
       announce('no other call of this function')

@@ -61,10 +61,13 @@ const SIGNS: Record<string, string> = {
 export class Commands {
   private readonly byKey = new Map<string, Command>()
 
-  constructor(private readonly list: Command[]) {
+  constructor(
+    private readonly list: Command[],
+    life: AbortSignal,
+  ) {
     for (const command of list)
       for (const key of command.keys) this.byKey.set(key, command)
-    document.addEventListener('keydown', (event) => this.press(event))
+    document.addEventListener('keydown', (event) => this.press(event), { signal: life })
   }
 
   private press(event: KeyboardEvent): void {

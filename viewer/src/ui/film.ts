@@ -1,7 +1,7 @@
 /** Playing the recording: a playhead, the live stack, the source beside it. */
 import { formatDuration, formatMoment } from '../base/units'
 import { Dropped } from '../data/client'
-import type { Frame } from '../data/protocol'
+import { EVENT_ANY, EVENT_BEGINS, EVENT_ENDS, type Frame } from '../data/protocol'
 import { functionLabel, laneName } from '../model/trace'
 import { make, replace } from './dom'
 import { functionButton } from './details'
@@ -44,14 +44,14 @@ export class Film {
     private readonly source: SourceView,
     private readonly goTo: (chosen: Chosen) => void,
   ) {
-    const step = (text: string, title: string, back: boolean, begins: boolean) =>
+    const step = (text: string, title: string, back: boolean, kinds: number) =>
       make(
         'button',
         {
           type: 'button',
           class: 'button',
           title,
-          onclick: () => void this.step(back, begins),
+          onclick: () => void this.step(back, kinds),
         },
         text,
       )
@@ -66,11 +66,17 @@ export class Film {
       make(
         'div',
         { class: 'tools' },
-        step('◂◂ call', 'previous call', true, true),
-        step('◂ event', 'previous event (,)', true, false),
-        this.toggleButton,
-        step('event ▸', 'next event (.)', false, false),
-        step('call ▸▸', 'next call', false, true),
+        make(
+          'span',
+          { class: 'steps' },
+          step('‹ return', 'previous return', true, EVENT_ENDS),
+          step('‹ call', 'previous call', true, EVENT_BEGINS),
+          step('‹ event', 'previous event (Shift + ←)', true, EVENT_ANY),
+          this.toggleButton,
+          step('event ›', 'next event (Shift + →)', false, EVENT_ANY),
+          step('call ›', 'next call', false, EVENT_BEGINS),
+          step('return ›', 'next return', false, EVENT_ENDS),
+        ),
         make('label', {}, 'Speed ', speeds),
         make('label', {}, 'Lane ', this.lanes),
         this.clock,
@@ -161,7 +167,7 @@ export class Film {
     requestAnimationFrame((next) => this.tick(next))
   }
 
-  async step(back: boolean, begins: boolean): Promise<void> {
+  async step(back: boolean, kinds: number): Promise<void> {
     const { session } = this
     this.pause()
     session.setTab('film')
@@ -169,7 +175,7 @@ export class Film {
     try {
       const found = await session.client.ask(
         'event',
-        [session.playLane, Math.floor(from), back, begins, null],
+        [session.playLane, Math.floor(from), back, kinds, null],
         { key: 'event' },
       )
       if (!found) return

@@ -1,6 +1,7 @@
 /** The search box: what it finds, how many, and going through them. */
 import { formatCount } from '../base/units'
 import { Dropped } from '../data/client'
+import { EVENT_BEGINS } from '../data/protocol'
 import type { Chosen, Session } from '../view/session'
 import { byId } from './dom'
 
@@ -63,7 +64,7 @@ export class Finder {
     try {
       const found = await session.client.ask(
         'event',
-        [0xffffffff, Math.floor(from), back, true, session.found],
+        [0xffffffff, Math.floor(from), back, EVENT_BEGINS, session.found],
         { key: 'event' },
       )
       if (!found) {

@@ -1,4 +1,5 @@
 /** All commands of the page: their names, keys, and what they do. */
+import { EVENT_ANY, EVENT_BEGINS, EVENT_ENDS } from '../data/protocol'
 import type { App } from './app'
 import type { Command } from './commands'
 import { copyText, reportCommand, savePicture } from './share'
@@ -69,16 +70,24 @@ export function keymap(app: App): Command[] {
       'Film',
       'Next event',
       ['Shift+ArrowRight'],
-      () => void app.film.step(false, false),
+      () => void app.film.step(false, EVENT_ANY),
       true,
     ),
     make(
       'Film',
       'Previous event',
       ['Shift+ArrowLeft'],
-      () => void app.film.step(true, false),
+      () => void app.film.step(true, EVENT_ANY),
       true,
     ),
+    make('Film', 'Next call', ['Shift+ArrowDown'], () => {
+      void app.film.step(false, EVENT_BEGINS)
+    }),
+    make('Film', 'Previous call', ['Shift+ArrowUp'], () => {
+      void app.film.step(true, EVENT_BEGINS)
+    }),
+    make('Film', 'Next return', [], () => void app.film.step(false, EVENT_ENDS)),
+    make('Film', 'Previous return', [], () => void app.film.step(true, EVENT_ENDS)),
     make('Film', 'Remove the playhead', [], () => session.setPlayhead(null)),
     make('Find', 'Search', ['Slash', 'Ctrl+KeyF'], () => app.finder.focus()),
     make('Find', 'Next found', ['KeyN'], () => void app.finder.nextFound(false)),
@@ -89,6 +98,13 @@ export function keymap(app: App): Command[] {
       () => void app.finder.nextFound(true),
     ),
     make('Find', 'Find a lane', ['Ctrl+KeyP'], () => app.openLanes()),
+    make('Filter', 'Fold library code (or unfold it)', ['KeyL'], () =>
+      app.filters.foldLibrary(),
+    ),
+    make('Filter', 'Filter by code, duration, depth', ['KeyI'], () =>
+      app.filters.toggle(),
+    ),
+    make('Filter', 'Show all code again', [], () => app.filters.clear()),
     make('Show', 'The chosen call', ['Digit1'], () => session.setTab('call')),
     make('Show', 'Functions', ['Digit2'], () => session.setTab('functions')),
     make('Show', 'Flame graph', ['Digit3'], () => session.setTab('flame')),

@@ -1,10 +1,12 @@
 /** The address of the page says what is shown, and shows what it says. */
+import { isFiltering, NO_FILTER } from '../model/filter'
 import { readPlace, writePlace, type Place } from '../model/address'
 import type { Session } from '../view/session'
 import type { Finder } from './finder'
 
 export class Places {
   private timer = 0
+  private wanted: Place['call'] | null = null
 
   constructor(
     private readonly session: Session,
@@ -12,11 +14,20 @@ export class Places {
     private readonly tabs: readonly string[],
     private readonly reveal: (lane: number, depth: number) => void,
   ) {
-    session.on(['window', 'chosen', 'area', 'search', 'marks', 'tab', 'playhead'], () =>
-      this.schedule(),
+    session.on(
+      ['window', 'chosen', 'area', 'search', 'marks', 'tab', 'playhead', 'filter'],
+      () => this.schedule(),
     )
+    session.on('filter', () => {
+      if (!this.wanted || !session.hasData || session.filterProgress !== null) return
+      const call = this.wanted
+      this.wanted = null
+      this.goCall(call)
+    })
     this.go(readPlace(location.hash))
-    window.addEventListener('hashchange', () => this.go(readPlace(location.hash)))
+    window.addEventListener('hashchange', () => this.go(readPlace(location.hash)), {
+      signal: session.life,
+    })
   }
 
   /** The address of what is shown now. */
@@ -27,30 +38,38 @@ export class Places {
 
   go(place: Place): void {
     const { session } = this
+    const { call } = place
+    const filter = place.filter ?? NO_FILTER
+    const isFiltered = JSON.stringify(filter) !== JSON.stringify(session.filter)
+    if (isFiltered) session.setFilter(filter).catch(() => undefined)
     if (place.window) session.show(place.window)
     if (place.search !== undefined && place.search !== session.query) {
       this.finder.set(place.search)
     }
     if (place.marks) session.marks = place.marks
     if (place.area) session.area = { ...place.area, lanes: null }
-    if (place.tab && this.tabs.includes(place.tab))
-      session.setTab(place.tab)
+    if (place.tab && this.tabs.includes(place.tab)) session.setTab(place.tab)
     if (place.playhead !== undefined) session.playhead = place.playhead
-    if (place.call && place.call.lane < session.info.lanes.length) {
-      const { lane, depth, time } = place.call
-      const chosen = session.chosen
-      if (
-        !chosen ||
-        chosen.lane !== lane ||
-        chosen.depth !== depth ||
-        Math.round(chosen.time) !== time
-      ) {
-        this.reveal(lane, depth)
-        session.chosen = { lane, depth, time, begin: time, end: time, fn: 0 }
-        session.tell('chosen')
-      }
-    }
+    // Of a filtered picture, once it is there: depths count what is shown.
+    if (call && isFiltered) this.wanted = call
+    else if (call) this.goCall(call)
     session.tell('area', 'marks', 'playhead')
+  }
+
+  private goCall(call: NonNullable<Place['call']>): void {
+    const { session } = this
+    const { lane, depth, time } = call
+    if (lane >= session.info.lanes.length) return
+    const chosen = session.chosen
+    if (
+      chosen?.lane === lane &&
+      chosen.depth === depth &&
+      Math.round(chosen.time) === time
+    )
+      return
+    this.reveal(lane, depth)
+    session.chosen = { lane, depth, time, begin: time, end: time, fn: 0 }
+    session.tell('chosen')
   }
 
   private schedule(): void {
@@ -64,6 +83,7 @@ export class Places {
   place(): Place {
     const { session } = this
     const place: Place = { search: session.query, marks: session.marks }
+    if (isFiltering(session.filter)) place.filter = session.filter
     const { span, whole } = session
     if (span.from > whole.from || span.to < whole.to) place.window = span
     if (session.area) place.area = session.area

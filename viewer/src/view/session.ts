@@ -2,6 +2,7 @@
 import type { Client } from '../data/client'
 import type { Drawing } from '../data/drawing'
 import type { Opened } from '../data/place'
+import { functionsKept, isFiltering, NO_FILTER, type Filter } from '../model/filter'
 import {
   layout,
   laneStates,
@@ -40,6 +41,7 @@ export type Topic =
   | 'data'
   | 'hover'
   | 'function'
+  | 'filter'
 
 export class Session {
   info: TraceInfo
@@ -57,12 +59,17 @@ export class Session {
   query = ''
   found: Uint8Array
   foundCount = 0
-  foldLibrary = false
+  filter: Filter = NO_FILTER
+  filterProgress: number | null = null // while the picture is made anew
+  plainIndex: Uint8Array | null = null // of the trace without a filter
   marks: number[] = []
   playhead: number | null = null
   playLane = 0
   tab = 'call'
   dark = false
+  /** Ends when the page shows another trace; what listens to the document ends too. */
+  private readonly ending = new AbortController()
+  readonly life = this.ending.signal
   hasData = false // the worker has the trace
   sources = new Map<string, string | null>()
   private readonly strings = new Map<number, string>()
@@ -79,6 +86,11 @@ export class Session {
     this.found = new Uint8Array(info.functions.name.length)
     this.takeIndex()
     this.span = this.whole
+  }
+
+  close(): void {
+    this.ending.abort()
+    this.client.close()
   }
 
   on(topics: Topic | Topic[], listener: () => void): void {
@@ -111,6 +123,50 @@ export class Session {
         })
     }
     this.arrange()
+  }
+
+  /** The index of the trace as it is now; what is filtered out is left out anew. */
+  async setIndex(index: Uint8Array): Promise<void> {
+    this.plainIndex = index
+    if (this.hasData && isFiltering(this.filter)) return this.applyFilter()
+    this.drawing.setIndex(index)
+    this.takeIndex()
+  }
+
+  /** Leaves out of the picture and of all answers what a filter says. */
+  async setFilter(filter: Filter): Promise<void> {
+    if (JSON.stringify(filter) === JSON.stringify(this.filter)) return
+    this.filter = filter
+    if (this.hasData) this.filterProgress = 0
+    this.tell('filter')
+    if (this.hasData) await this.applyFilter()
+  }
+
+  async applyFilter(): Promise<void> {
+    const { filter } = this
+    const kept = functionsKept(this.info, filter)
+    this.filterProgress = 0
+    try {
+      await this.client.ask('filter', [kept, filter.depth, filter.shortest])
+      const index =
+        isFiltering(filter) || !this.plainIndex
+          ? await this.client.ask('index', [], {
+              key: 'index',
+              progress: (share) => {
+                this.filterProgress = share
+                this.tell('filter')
+              },
+            })
+          : this.plainIndex
+      if (filter !== this.filter) return // another one is on its way
+      this.drawing.setIndex(index)
+    } finally {
+      if (filter === this.filter) this.filterProgress = null
+    }
+    this.takeIndex()
+    this.scrollTop = Math.min(this.scrollTop, Math.max(this.height - 100, 0))
+    this.choose(null) // depths are others now
+    this.tell('filter', 'data', 'window')
   }
 
   arrange(): void {
