@@ -22,9 +22,14 @@ struct marey_export_options {
     struct marey_selection selection;
     bool (*tick)(void *context, double share); /* may be NULL; false stops */
     void *tick_context;
+    /* Of the formats "text" and "log"; zeros are fine. */
+    bool hides_values;       /* of arguments and returns */
+    bool has_stacks;         /* "log": the open calls, below each line */
+    struct marey_text value; /* tell only what has a value like this, see
+                              * marey_step_has_value(); size 0: all */
 };
 
-/* Format names: "chrome", "perfetto". NULL past the last one. */
+/* Format names: "chrome", "log", "perfetto", "text". NULL past the last one. */
 const char *marey_export_format(unsigned index);
 
 /* Writes the whole export. MAREY_USAGE for a format that is not known. */

@@ -282,6 +282,35 @@ enum marey_status marey_trace_values(struct marey_trace *trace, uint32_t lane,
                                                   const struct marey_value *value),
                                      void *context, struct marey_error *err);
 
+/* Classes of logged values (docs/format.md, 3); those of later versions are above. */
+enum marey_log_class {
+    MAREY_CLASS_VALUE = 1, /* a variable, or marey.log() */
+    MAREY_CLASS_ATTRIBUTE,
+    MAREY_CLASS_RAISED,  /* an exception, named by its type */
+    MAREY_CLASS_HANDLED, /* it was caught */
+    MAREY_CLASS_UNWOUND, /* or swallowed, or left the frame */
+    MAREY_CLASS_PRINT,
+    MAREY_CLASS_RECORD, /* of logging, named by its logger */
+    MAREY_CLASS_WARNING,
+    MAREY_CLASS_GC,
+    MAREY_CLASS_AUDIT,
+    MAREY_CLASS_ENTRY,
+    MAREY_CLASS_LINE,
+};
+/* A word for it: "value", "print", … Static, never NULL. */
+const char *marey_log_class_name(uint8_t log_class);
+
+/* Shell-style: '*', '?', sets. The whole text has to match. */
+bool marey_text_matches(struct marey_text text, struct marey_text pattern);
+
+/* Whether the step has a value, as one line of text, that matches the pattern: a shell-
+ * style one, or NAME=PATTERN. Looks at arguments (begins and ends of calls), return
+ * values (their name is `return`), values and names of points, numbers of counters. */
+enum marey_status marey_step_has_value(struct marey_trace *trace,
+                                       const struct marey_step *step,
+                                       struct marey_text pattern, bool *out,
+                                       struct marey_error *err);
+
 /* ---- totals ---- */
 
 /* The tracer's cost is taken off by the events that fell into a time, at the cost of

@@ -315,18 +315,20 @@ write_output(void *context, const void *bytes, size_t size)
 }
 
 static PyObject *
-run_export(struct trace_object *self, const struct pick *pick, const char *format,
-           struct output *output, PyObject *tick)
+run_export(struct trace_object *self, struct marey_export_options *options,
+           const char *format, struct output *output, PyObject *tick)
 {
     struct marey_sink sink = {write_output, output};
     struct marey_error err;
     struct work work;
-    struct marey_export_options options = {pick->selection, work_tick, &work};
     enum marey_status st;
+
+    options->tick = work_tick;
+    options->tick_context = &work;
 
     output->work = &work;
     work_begin(&work, tick);
-    st = marey_export(self->trace, format, &options, &sink, &err);
+    st = marey_export(self->trace, format, options, &sink, &err);
     work_end(&work);
     if (work.is_raised)
         return NULL;
@@ -339,17 +341,21 @@ run_export(struct trace_object *self, const struct pick *pick, const char *forma
     Py_RETURN_NONE;
 }
 
-/* export(selection, format, target, tick): target is a descriptor or a callable. */
+/* export(selection, format, target, tick[, values, stacks, value]): target is a
+ * descriptor or a callable; `value` is bytes, empty for all. */
 PyObject *
 trace_export(struct trace_object *self, PyObject *args)
 {
     PyObject *selection, *target, *tick, *result = NULL;
-    const char *format;
+    const char *format, *value = "";
+    Py_ssize_t value_size = 0;
+    int has_values = 1, has_stacks = 0;
     struct output output = {NULL, -1, NULL, 0};
     struct pick pick;
 
-    if (!PyArg_ParseTuple(args, "O!sOO:export", &PyTuple_Type, &selection, &format,
-                          &target, &tick))
+    if (!PyArg_ParseTuple(args, "O!sOO|ppy#:export", &PyTuple_Type, &selection, &format,
+                          &target, &tick, &has_values, &has_stacks, &value,
+                          &value_size))
         return NULL;
     if (PyLong_Check(target)) {
         output.fd = PyObject_AsFileDescriptor(target);
@@ -360,7 +366,13 @@ trace_export(struct trace_object *self, PyObject *args)
     if (trace_take(self) < 0)
         return NULL;
     if (pick_init(&pick, self, selection) == 0) {
-        result = run_export(self, &pick, format, &output, tick);
+        struct marey_export_options options = {
+            .selection = pick.selection,
+            .hides_values = !has_values,
+            .has_stacks = has_stacks != 0,
+            .value = {value, (size_t)value_size},
+        };
+        result = run_export(self, &options, format, &output, tick);
         pick_release(&pick);
     }
     trace_give(self);

@@ -386,6 +386,9 @@ class Trace:
         format: str,  # noqa: A002
         target: int | Callable[[bytes], object],
         tick: _Tick,
+        values: bool = ...,
+        stacks: bool = ...,
+        value: bytes = ...,
         /,
     ) -> None: ...
 

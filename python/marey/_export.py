@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from marey import _core
 from marey._errors import StorageError, UsageError
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 REPORT_FORMATS = ("html", "png")
 
 
+class TextOptions(NamedTuple):
+    """Of the formats "text" and "log"."""
+
+    values: bool = True  # of arguments and returns
+    stacks: bool = False
+    value: bytes = b""  # a pattern; empty: everything
+
+
+NO_TEXT_OPTIONS = TextOptions()
+
+
 def known_formats() -> list[str]:
     return [*_core.export_formats(), *REPORT_FORMATS]
 
@@ -33,12 +44,13 @@ def put(
     target: int | Callable[[bytes], object],
     tick: _Tick,
     max_size: int | None = None,
+    text: TextOptions = NO_TEXT_OPTIONS,
 ) -> None:
     """Writes a format to a descriptor or a function; raises MareyError."""
     if max_size is not None and name != "html":
         raise UsageError(f"max_size is for html, not for {name}")
     if name not in REPORT_FORMATS:
-        trace.export(selection, name, target, tick)
+        trace.export(selection, name, target, tick, *text)
         return
     if any(part not in (None, 0) for part in selection):
         raise UsageError(f"{name} holds the whole recording: it takes no selection")
@@ -80,18 +92,19 @@ def write(
     name: str | None,
     tick: _Tick,
     max_size: int | None = None,
+    text: TextOptions = NO_TEXT_OPTIONS,
 ) -> None:
     if name is not None:
         check_format(name)
     if not isinstance(target, (str, os.PathLike)):
         if name is None:
             raise UsageError("a stream has no suffix: say which format it is to get")
-        put(trace, selection, name, target.write, tick, max_size)
+        put(trace, selection, name, target.write, tick, max_size, text)
         return
     path = os.fspath(target)
     name = name or format_of(path)
     try:
-        _write_file(trace, selection, path, name, tick, max_size)
+        _write_file(trace, selection, path, name, tick, max_size, text)
     except StorageError:
         raise
     except OSError as error:
@@ -107,20 +120,21 @@ def _write_file(
     name: str,
     tick: _Tick,
     max_size: int | None,
+    text: TextOptions,
 ) -> None:
     """Into a file beside the target first: a failed export leaves nothing behind."""
     if _is_special(path):
         with open(path, "wb", buffering=0) as special:
-            put(trace, selection, name, special.fileno(), tick, max_size)
+            put(trace, selection, name, special.fileno(), tick, max_size, text)
         return
     path = os.path.realpath(path)  # a link stays a link
     part = f"{path}.part-{os.getpid()}"
     try:
         with open(part, "xb", buffering=0) as file:
             if path.lower().endswith(".gz"):
-                _compress(trace, selection, name, file.write, tick)
+                _compress(trace, selection, name, file.write, tick, text)
             else:
-                put(trace, selection, name, file.fileno(), tick, max_size)
+                put(trace, selection, name, file.fileno(), tick, max_size, text)
         os.replace(part, path)
     except BaseException:
         try:
@@ -136,6 +150,7 @@ def _compress(
     name: str,
     put: Callable[[bytes], object],
     tick: _Tick,
+    text: TextOptions,
 ) -> None:
     import zlib
 
@@ -148,7 +163,9 @@ def _compress(
             written = put(view)  # type: ignore[arg-type]
             view = view[written:] if isinstance(written, int) else view[:0]
 
-    trace.export(selection, name, lambda raw: put_all(packer.compress(raw)), tick)
+    trace.export(
+        selection, name, lambda raw: put_all(packer.compress(raw)), tick, *text
+    )
     put_all(packer.flush())
 
 

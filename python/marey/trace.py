@@ -32,6 +32,8 @@ FORMATS_BY_SUFFIX = {
     ".png": "png",
     ".txt": "text",
     ".txt.gz": "text",
+    ".log": "log",
+    ".log.gz": "log",
 }
 
 
@@ -274,19 +276,26 @@ class Trace:
         min_duration_ns: int = 0,
         max_depth: int | None = None,
         max_size: int | None = None,
+        values: bool = True,
+        stack: bool = False,
+        value: str | None = None,
         tick: Tick | None = None,
     ) -> None:
         """Writes the trace in another format, by name or the file's suffix.
 
         A file appears when it is whole; `.gz` at the end of its name compresses. What
         does not fit into `max_size` bytes is left out of an HTML file, which says so.
+        Of the formats "text" and "log": `values` of arguments and returns are shown or
+        not, `stack` adds the open calls to each line of a log, and with `value` only
+        what has such a value is told (see calls()).
         """
-        from marey._export import write
+        from marey._export import TextOptions, write
 
         selection = self._select(
             function, thread, process, start_ns, end_ns, min_duration_ns, max_depth
         )
-        write(self._core, selection, target, format, tick, max_size)
+        text = TextOptions(values, stack, encoded_pattern(value))
+        write(self._core, selection, target, format, tick, max_size, text)
 
     # ---- choosing ----
 
@@ -332,6 +341,11 @@ class Trace:
                 table[lane.index] = 1
             lanes = bytes(table)
         return (start_ns, end_ns, min_duration_ns, max_depth, lanes, functions)
+
+
+def encoded_pattern(value: str | None) -> bytes:
+    """A pattern of values, as the core takes it."""
+    return b"" if value is None else value.encode("utf-8", "surrogatepass")
 
 
 def _choices(choice: Choice | None) -> tuple[str | int, ...] | None:

@@ -8,6 +8,7 @@
 /* One row a format. */
 static const struct marey_target *const targets[] = {
     &marey_target_chrome,
+    &marey_target_log,
     &marey_target_perfetto,
     &marey_target_text,
 };
@@ -123,7 +124,7 @@ marey_export(struct marey_trace *trace, const char *format,
 {
     const struct marey_target *target = find_target(format);
     struct marey_out out;
-    struct marey_job job = {trace, &options->selection, &out};
+    struct marey_job job = {trace, &options->selection, options, &out};
     struct progress progress;
     enum marey_status st;
 

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 #include "export/out.h"
+#include "marey/export.h"
 #include "marey/query.h"
 #include "marey/status.h"
 
@@ -20,6 +21,7 @@
 struct marey_job {
     struct marey_trace *trace;
     const struct marey_selection *selection;
+    const struct marey_export_options *options;
     struct marey_out *out;
 };
 
@@ -64,6 +66,7 @@ struct marey_target {
 };
 
 extern const struct marey_target marey_target_chrome;
+extern const struct marey_target marey_target_log;
 extern const struct marey_target marey_target_perfetto;
 extern const struct marey_target marey_target_text;
 

@@ -177,3 +177,11 @@ marey_function_matches(const struct marey_trace *trace, uint32_t function,
     subject.pieces[1].bytes = ".";
     return module.size_bytes > 0 && matches(pattern, &subject, 0, false);
 }
+
+bool
+marey_text_matches(struct marey_text text, struct marey_text pattern)
+{
+    struct subject subject = {{text}, text.size_bytes};
+
+    return matches(pattern, &subject, 0, false);
+}

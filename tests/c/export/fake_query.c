@@ -198,12 +198,41 @@ fake_output_write(void *context, const void *bytes, size_t size)
     return true;
 }
 
+struct marey_export_options fake_options = {.selection = MAREY_SELECTION_ALL};
+
 enum marey_status
 fake_export(struct marey_trace *trace, const char *format, struct fake_output *output)
 {
-    struct marey_export_options options = {MAREY_SELECTION_ALL, NULL, NULL};
     struct marey_sink sink = {fake_output_write, output};
     struct marey_error err;
 
-    return marey_export(trace, format, &options, &sink, &err);
+    return marey_export(trace, format, &fake_options, &sink, &err);
+}
+
+const char *
+marey_log_class_name(uint8_t log_class)
+{
+    static const char *const names[] = {"other", "value", "attribute", "raised"};
+
+    return log_class < 4 ? names[log_class] : "log";
+}
+
+/* The value that is searched for is an integer, written out. */
+enum marey_status
+marey_step_has_value(struct marey_trace *trace, const struct marey_step *step,
+                     struct marey_text pattern, bool *out, struct marey_error *err)
+{
+    uint64_t blobs[] = {step->blob, step->result_blob};
+    int64_t wanted = strtoll(pattern.bytes, NULL, 10);
+
+    (void)err;
+    *out = false;
+    for (int i = 0; i < 2; i++) {
+        if (blobs[i] == 0 || blobs[i] > trace->blob_count)
+            continue;
+        const struct fake_blob *blob = &trace->blobs[blobs[i] - 1];
+        for (uint32_t k = 0; k < blob->count; k++)
+            *out |= blob->values[k].tag == 4 && blob->values[k].integer == wanted;
+    }
+    return MAREY_OK;
 }

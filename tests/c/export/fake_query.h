@@ -46,6 +46,8 @@ struct fake_output {
 void fake_output_release(struct fake_output *output);
 bool fake_output_write(void *context, const void *bytes, size_t size);
 
+/* Of fake_export(); a test that changes them puts them back. */
+extern struct marey_export_options fake_options;
 enum marey_status fake_export(struct marey_trace *trace, const char *format,
                               struct fake_output *output);
 

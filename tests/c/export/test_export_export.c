@@ -28,7 +28,7 @@ TEST(a_sink_that_refuses_stops_every_format)
             struct fake_output output = {NULL, 0, 0, refuse_after, true};
             struct marey_trace trace;
             scenario_init(&trace);
-            trace.repeat_count = 10000;
+            trace.repeat_count = 30000;
             CHECK_EQ(fake_export(&trace, marey_export_format(i), &output),
                      MAREY_STOPPED);
             CHECK_EQ(output.write_count, refuse_after);
@@ -48,7 +48,7 @@ refuse(void *context, const void *bytes, size_t size)
 TEST(a_sink_that_refuses_all_stops_a_short_export)
 {
     for (unsigned i = 0; marey_export_format(i) != NULL; i++) {
-        struct marey_export_options options = {MAREY_SELECTION_ALL, NULL, NULL};
+        struct marey_export_options options = {.selection = MAREY_SELECTION_ALL};
         struct marey_sink sink = {refuse, NULL};
         struct marey_trace trace;
         struct marey_error err;
@@ -93,7 +93,8 @@ export_ticking(const char *format, struct ticks *ticks, unsigned repeat_count)
 {
     struct fake_output output = {NULL, 0, 0, 0, true};
     struct marey_sink sink = {fake_output_write, &output};
-    struct marey_export_options options = {MAREY_SELECTION_ALL, count_tick, ticks};
+    struct marey_export_options options = {
+        .selection = MAREY_SELECTION_ALL, .tick = count_tick, .tick_context = ticks};
     struct marey_step step = {.kind = MAREY_STEP_BEGIN, .lane = LANE_MAIN};
     struct marey_trace trace;
 

@@ -217,6 +217,43 @@ TEST(deep_calls_stay_on_the_page)
     free(text);
 }
 
+TEST(values_of_calls_are_left_out_where_asked_for)
+{
+    static const struct marey_step steps[] = {
+        {BEGIN(2000, F_LEN, 0), .blob = 2},
+        {END(2345, F_LEN, 0, 345), .result_blob = 2},
+        {.kind = MAREY_STEP_LOG,
+         .time_ns = 3000,
+         .string = 3,
+         .log_class = 3,
+         .blob = 2},
+    };
+    CHECK_STEPS(steps, "    0.000002000    0.345 us  | len(3) = 3;\n"
+                       "    0.000003000              | * raised total: 3\n");
+    fake_options.hides_values = true;
+    CHECK_STEPS(steps, "    0.000002000    0.345 us  | len();\n"
+                       "    0.000003000              | * raised total: 3\n");
+    fake_options.hides_values = false;
+}
+
+TEST(only_what_has_the_value_is_told_each_on_a_line)
+{
+    static const struct marey_step steps[] = {
+        {BEGIN(1000, F_MAIN, 0)},
+        {BEGIN(2000, F_LEN, 1), .blob = 2},
+        {.kind = MAREY_STEP_LOG, .time_ns = 2100, .depth = 2, .string = 3, .blob = 2},
+        {.kind = MAREY_STEP_INSTANT, .time_ns = 2200, .depth = 2, .string = 3},
+        {END(2345, F_LEN, 1, 345), .begin_ns = 2000, .blob = 2},
+        {END(9000, F_MAIN, 0, 8000), .begin_ns = 1000},
+    };
+    fake_options.value = TEXT("3");
+    CHECK_STEPS(steps, "    0.000002100              | * total: 3\n"
+                       "    0.000002000    0.345 us  | len(3);\n");
+    fake_options.value = TEXT("4");
+    CHECK_STEPS(steps, "");
+    fake_options.value = (struct marey_text){NULL, 0};
+}
+
 TEST(several_lanes_have_a_column)
 {
     static const struct marey_step steps[] = {
