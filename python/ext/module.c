@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "marey/capture_keep.h"
+#include "show.h"
 #include "trace.h"
 #include "tracer.h"
 
@@ -358,7 +359,7 @@ static int
 execute(PyObject *module)
 {
     if (PyModule_AddFunctions(module, methods) < 0 || marks_add(module) < 0 ||
-        transaction_add(module) < 0)
+        transaction_add(module) < 0 || show_add(module) < 0)
         return -1;
     return marey_add_trace_types(module);
 }

@@ -21,6 +21,13 @@ objects_is_known(PyTypeObject *type, const char *name)
            strcmp(type->tp_name, name) == 0;
 }
 
+bool
+objects_is_struct(PyTypeObject *type)
+{
+    return PyType_HasFeature(type, Py_TPFLAGS_TUPLE_SUBCLASS) &&
+           type->tp_members != NULL && type->tp_members[0].name != NULL;
+}
+
 static PyObject *
 scan(PyObject *dict, const char *name)
 {

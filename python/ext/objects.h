@@ -38,6 +38,8 @@ struct objects_type objects_type(PyTypeObject *type, bool is_named);
 size_t objects_type_text(PyTypeObject *type, char *text, size_t capacity);
 /* Whether it is this type of C, whose code is known, and none that the program made. */
 bool objects_is_known(PyTypeObject *type, const char *name);
+/* Whether its instances are tuples of C with named fields, such as os.stat_result. */
+bool objects_is_struct(PyTypeObject *type);
 /* A value of the type's own dict or of those it inherits from: borrowed, or NULL. */
 PyObject *objects_type_item(PyTypeObject *type, const char *name);
 

@@ -15,6 +15,8 @@
 
 #include <stdio.h>
 
+#include <structmember.h>
+
 #define TEXT_SIZE_MAX 1024  /* of a text that is a value itself */
 #define NESTED_SIZE_MAX 200 /* of one inside another value */
 #define ITEMS_MAX 100       /* of a container that is a value itself; below 128 */
@@ -692,7 +694,9 @@ put_known(struct encoder *e, PyObject *value, struct objects_type what)
 static void
 put_other(struct encoder *e, PyObject *value, struct objects_type what)
 {
-    if (PyList_Check(value))
+    if (objects_is_struct(Py_TYPE(value)))
+        put_dataclass(e, value, what);
+    else if (PyList_Check(value))
         put_subclass(e, value, what, put_list_value);
     else if (PyTuple_Check(value))
         put_subclass(e, value, what, put_tuple_value);

@@ -43,6 +43,15 @@ if TYPE_CHECKING:
         transaction,
     )
     from marey.record import Recording, record, snapshot
+    from marey.showing import (
+        fmt,
+        formatter,
+        install,
+        readable,
+        show,
+        to_json,
+        uninstall,
+    )
     from marey.trace import Info, Totals, Trace, merge, open  # noqa: A004
 
 __version__ = "0.1.0"
@@ -70,15 +79,22 @@ __all__ = [
     "VersionError",
     "annotate",
     "counter",
+    "fmt",
+    "formatter",
     "ignore",
+    "install",
     "instant",
     "log",
     "merge",
     "open",
+    "readable",
     "record",
+    "show",
     "snapshot",
     "span",
+    "to_json",
     "transaction",
+    "uninstall",
 ]
 
 _HOMES = {
@@ -95,15 +111,22 @@ _HOMES = {
     "Unrecorded": "marey._core",
     "annotate": "marey._core",
     "counter": "marey._core",
+    "fmt": "marey.showing",
+    "formatter": "marey.showing",
     "ignore": "marey._core",
+    "install": "marey.showing",
     "instant": "marey._core",
     "log": "marey._core",
     "merge": "marey.trace",
     "open": "marey.trace",
+    "readable": "marey.showing",
     "record": "marey.record",
+    "show": "marey.showing",
     "snapshot": "marey.record",
     "span": "marey._core",
+    "to_json": "marey.showing",
     "transaction": "marey._core",
+    "uninstall": "marey.showing",
 }
 
 

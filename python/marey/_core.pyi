@@ -93,6 +93,45 @@ def annotate(name: str | None = None, /, **values: object) -> None: ...
 def instant(name: str, /, **values: object) -> None: ...
 def counter(name: str, value: float | None = None, /, **values: float) -> None: ...
 
+# ---- showing (show*.c) ----
+
+def format_object(
+    obj: object,
+    /,
+    *,
+    depth: int,
+    indent: int,
+    width: int,
+    elements: int,
+    characters: int,
+    methods: bool,
+    colour: bool,
+    own_repr: bool,
+    secrets: bool,
+    address: bool,
+    qualified: bool,
+    wanted: Callable[[str], bool] | None,
+    formatters: dict[type, tuple[Callable[[Any], str], bool]],
+) -> str: ...
+def format_json(
+    obj: object,
+    /,
+    *,
+    depth: int,
+    indent: int,
+    width: int,
+    elements: int,
+    characters: int,
+    methods: bool,
+    colour: bool,
+    own_repr: bool,
+    secrets: bool,
+    address: bool,
+    qualified: bool,
+    wanted: Callable[[str], bool] | None,
+    formatters: dict[type, tuple[Callable[[Any], str], bool]],
+) -> str: ...
+
 # ---- reading (trace*.c) ----
 
 @final

@@ -33,15 +33,22 @@ def test_the_public_names_are_these() -> None:
         "VersionError",
         "annotate",
         "counter",
+        "fmt",
+        "formatter",
         "ignore",
+        "install",
         "instant",
         "log",
         "merge",
         "open",
+        "readable",
         "record",
+        "show",
         "snapshot",
         "span",
+        "to_json",
         "transaction",
+        "uninstall",
     ]
     assert set(marey.__all__) <= set(dir(marey))
     for name in marey.__all__:
