@@ -286,9 +286,9 @@ enum marey_status marey_trace_values(struct marey_trace *trace, uint32_t lane,
 enum marey_log_class {
     MAREY_CLASS_VALUE = 1, /* a variable, or marey.log() */
     MAREY_CLASS_ATTRIBUTE,
-    MAREY_CLASS_RAISED,  /* an exception, named by its type */
-    MAREY_CLASS_HANDLED, /* it was caught */
-    MAREY_CLASS_UNWOUND, /* or swallowed, or left the frame */
+    MAREY_CLASS_RAISED,    /* an exception, named by its type */
+    MAREY_CLASS_HANDLED,   /* it was caught */
+    MAREY_CLASS_SWALLOWED, /* nobody will raise it again */
     MAREY_CLASS_PRINT,
     MAREY_CLASS_RECORD, /* of logging, named by its logger */
     MAREY_CLASS_WARNING,

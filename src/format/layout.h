@@ -154,8 +154,19 @@ struct marey_extent_header {
 #define MAREY_ROLE_ARGUMENTS 1
 #define MAREY_ROLE_RETURN 2
 
-/* Classes of MAREY_OP_LOG. */
-#define MAREY_LOG_VALUE 1 /* marey.log() */
+/* Classes of MAREY_OP_LOG: what the name is, and which values are in the blob. */
+#define MAREY_LOG_VALUE 1     /* a variable, or marey.log(): the value */
+#define MAREY_LOG_ATTRIBUTE 2 /* the value, `of` what */
+#define MAREY_LOG_RAISED 3    /* type of an exception, where it came to be */
+#define MAREY_LOG_HANDLED 4   /* an except clause took it */
+#define MAREY_LOG_SWALLOWED 5 /* it is gone: nobody will raise it again */
+#define MAREY_LOG_PRINT 6     /* what was printed */
+#define MAREY_LOG_RECORD 7    /* of `logging`, by its logger */
+#define MAREY_LOG_WARNING 8   /* by its category */
+#define MAREY_LOG_GC 9        /* a collection's start or stop */
+#define MAREY_LOG_AUDIT 10    /* an audit event, its arguments */
+#define MAREY_LOG_ENTRY 11    /* a function began, its arguments */
+#define MAREY_LOG_LINE 12     /* a line begins; locals that changed before it */
 
 /* Snapshot entry: varint(function id << 1 | resumed), varint(base_ticks - start). */
 #define MAREY_SNAPSHOT_RESUMED 1

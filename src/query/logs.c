@@ -8,12 +8,18 @@ const char *
 marey_log_class_name(uint8_t log_class)
 {
     static const char *const names[] = {
-        [MAREY_CLASS_VALUE] = "value",     [MAREY_CLASS_ATTRIBUTE] = "attribute",
-        [MAREY_CLASS_RAISED] = "raised",   [MAREY_CLASS_HANDLED] = "handled",
-        [MAREY_CLASS_UNWOUND] = "unwound", [MAREY_CLASS_PRINT] = "print",
-        [MAREY_CLASS_RECORD] = "log",      [MAREY_CLASS_WARNING] = "warning",
-        [MAREY_CLASS_GC] = "gc",           [MAREY_CLASS_AUDIT] = "audit",
-        [MAREY_CLASS_ENTRY] = "entry",     [MAREY_CLASS_LINE] = "line",
+        [MAREY_CLASS_VALUE] = "value",
+        [MAREY_CLASS_ATTRIBUTE] = "attribute",
+        [MAREY_CLASS_RAISED] = "raised",
+        [MAREY_CLASS_HANDLED] = "handled",
+        [MAREY_CLASS_SWALLOWED] = "swallowed",
+        [MAREY_CLASS_PRINT] = "print",
+        [MAREY_CLASS_RECORD] = "log",
+        [MAREY_CLASS_WARNING] = "warning",
+        [MAREY_CLASS_GC] = "gc",
+        [MAREY_CLASS_AUDIT] = "audit",
+        [MAREY_CLASS_ENTRY] = "entry",
+        [MAREY_CLASS_LINE] = "line",
     };
 
     if (log_class >= sizeof(names) / sizeof(names[0]) || names[log_class] == NULL)
