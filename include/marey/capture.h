@@ -45,7 +45,8 @@ struct marey_function {
     bool is_slow;      /* its calls begin and end the slow way, for the maker's sake */
     bool is_watched;   /* of the maker: its activations are followed, recorded or not */
     uint16_t detail;   /* of the maker: levels of calls to record below it */
-    void *owner;       /* of the maker of the record */
+    uint32_t keep_rules; /* of --keep about its calls; these end the slow way, too */
+    void *owner;         /* of the maker of the record */
 };
 
 /* One open call. */

@@ -60,7 +60,8 @@ larger(const struct cfunctions_table *old, uint32_t count, bool recorded_only)
     for (uint32_t i = 0; i <= old->mask; i++) {
         const PyMethodDef *key = atomic_load(&old->entries[i].key);
         struct marey_function *function = old->entries[i].function;
-        if (key != NULL && !(recorded_only && function->is_skipped))
+        if (key != NULL &&
+            !(recorded_only && (function->is_skipped || function->keep_rules != 0)))
             insert(table, key, function);
     }
     return table;
@@ -85,7 +86,7 @@ put(const PyMethodDef *key, struct marey_function *function)
         atomic_store_explicit(&cfunctions_table, all, memory_order_release);
     }
     insert(all, key, function);
-    if (function->is_skipped)
+    if (function->is_skipped || function->keep_rules != 0)
         return true;
     if (!has_room(unfiltered)) {
         struct cfunctions_table *table =
@@ -127,9 +128,9 @@ definer(PyTypeObject *type, const PyMethodDef *key)
     return type;
 }
 
-/* Module and name of a type, from its C fields. */
-static void
-split_type_name(PyTypeObject *type, char *module, char *name, size_t capacity)
+void
+cfunctions_split_type_name(PyTypeObject *type, char *module, char *name,
+                           size_t capacity)
 {
     const char *dot = strrchr(type->tp_name, '.');
     PyObject *text = NULL;
@@ -182,7 +183,7 @@ name_of(PyObject *callable, const PyMethodDef *key, char module[256], char name[
         own_name = key->ml_name;
         type = PyDescr_TYPE(callable);
     }
-    split_type_name(type, module, type_name, sizeof(type_name));
+    cfunctions_split_type_name(type, module, type_name, sizeof(type_name));
     snprintf(name, 512, "%s.%s", type_name, own_name);
     return (type->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0 ? Py_NewRef((PyObject *)type)
                                                        : NULL;
@@ -218,6 +219,7 @@ define(PyObject *callable, const PyMethodDef *key)
     if (function != NULL && function->owner == NULL) {
         function->owner = names;
         function->is_skipped = is_filtered(names);
+        function->keep_rules = watch_rules_of(module, name, "", MAREY_FUNCTION_C);
         put(key, function);
     }
     pthread_mutex_unlock(&lock);
@@ -249,9 +251,14 @@ cfunctions_get(PyObject *callable)
 static void
 refilter(struct marey_function *function, void *context)
 {
+    const struct c_names *names = function->owner;
+
     (void)context;
-    if (function->owner != NULL && (function->flags & MAREY_FUNCTION_C) != 0)
-        function->is_skipped = is_filtered(function->owner);
+    if (names == NULL || (function->flags & MAREY_FUNCTION_C) == 0)
+        return;
+    function->is_skipped = is_filtered(names);
+    function->keep_rules =
+        watch_rules_of(names->module, names->name, "", MAREY_FUNCTION_C);
 }
 
 void
@@ -276,7 +283,7 @@ cfunctions_type_name(PyTypeObject *type)
     struct pc_exception saved = pc_exception_take();
     char module[256], name[256], whole[520];
 
-    split_type_name(type, module, name, sizeof(name));
+    cfunctions_split_type_name(type, module, name, sizeof(name));
     if (strcmp(module, "builtins") == 0)
         snprintf(whole, sizeof(whole), "%s", name);
     else

@@ -79,8 +79,9 @@ matches_file(const char *pattern, const char *file)
 }
 
 /* `app.*`, `app.db:Session.*`, `app` (the module itself), or a path. */
-static bool
-matches(const char *pattern, const char *module, const char *name, const char *file)
+bool
+codes_matches(const char *pattern, const char *module, const char *name,
+              const char *file)
 {
     size_t size = strlen(pattern), module_size = strlen(module),
            name_size = strlen(name);
@@ -110,8 +111,8 @@ static bool
 matches_any(PyObject *patterns, const char *module, const char *name, const char *file)
 {
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(patterns); i++)
-        if (matches(PyBytes_AS_STRING(PyTuple_GET_ITEM(patterns, i)), module, name,
-                    file))
+        if (codes_matches(PyBytes_AS_STRING(PyTuple_GET_ITEM(patterns, i)), module,
+                          name, file))
             return true;
     return false;
 }
@@ -165,7 +166,7 @@ is_skipped(const struct code_names *names)
 static bool
 is_tagged(const struct marey_function *function)
 {
-    return codes_is_wanted(function) && !function->is_slow;
+    return codes_is_wanted(function) && !function->is_slow && function->keep_rules == 0;
 }
 
 /* What stands in the extra slot: see codes_recorded(). */
@@ -188,6 +189,8 @@ refilter(struct marey_function *function, void *context)
         function->detail = tracer.detail;
         function->is_slow = tracer.detail > 0;
     }
+    function->keep_rules =
+        watch_rules_of(names->module, names->name, names->file, function->flags);
     tracer.has_skipped |= function->is_skipped && !is_own(names->file);
     *(bool *)context |= names->was_tagged &&
                         (!is_tagged(function) || chosen != is_transaction(function));
@@ -343,6 +346,8 @@ define(PyCodeObject *code, PyObject *module, PyObject *name, PyObject *file,
     if (function == NULL)
         return NULL;
     function->is_skipped = skipped;
+    function->keep_rules =
+        watch_rules_of(names->module, names->name, names->file, function->flags);
     if (skipped && (tracer.own_folder == NULL || !is_own(path)))
         cfunctions_has_skipped();
     if (chosen) {

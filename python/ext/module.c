@@ -45,6 +45,7 @@ at_process_end(int status, void *unused)
     if (!marey_recording_is_on())
         return;
     double seconds = (double)marey_recording_age_ns() / 1e9;
+    watch_stop();
     marey_recording_finish(status, &counts);
     if (prints_summary && !marey_recording_was_forked())
         print_summary(&counts, seconds);
@@ -194,6 +195,7 @@ end_recording(void)
     tracer.is_on = false;
     hooks_stop();
     tracer.is_only = tracer.has_details = false;
+    watch_stop();
     marey_recording_stop(0, false);
 }
 
@@ -246,6 +248,10 @@ start(PyObject *module, PyObject *args, PyObject *keywords)
     options.min_duration_ns = min_duration_ns;
     options.options_text = text;
     texts_fill(&texts, argv, program);
+    if (watch_start() < 0) {
+        Py_DECREF(path);
+        return NULL;
+    }
     options.is_careful = codes_refilter();
     cfunctions_refilter();
     enum marey_status status = marey_recording_start(&options, &texts.view, &err);
@@ -255,8 +261,10 @@ start(PyObject *module, PyObject *args, PyObject *keywords)
         trace_path = strdup(options.path);
     }
     Py_DECREF(path);
-    if (status != MAREY_OK)
+    if (status != MAREY_OK) {
+        watch_stop();
         return raise_error(&err);
+    }
     if (start_hooks(waits) < 0) {
         struct pc_exception saved = pc_exception_take();
         end_recording();
@@ -311,6 +319,10 @@ snapshot(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(keep_doc,
+             "keep(rules, folder, before_ns, after_ns, size_max, per_minute)\n--\n\n"
+             "What the next recording keeps as traces of their own.");
+
 PyDoc_STRVAR(recording_path_doc,
              "recording_path()\n--\n\nThe trace this process records into, or None.");
 static PyObject *
@@ -348,6 +360,7 @@ static PyMethodDef methods[] = {
     {"start", (PyCFunction)(void (*)(void))start, METH_VARARGS | METH_KEYWORDS,
      start_doc},
     {"stop", stop, METH_NOARGS, stop_doc},
+    {"keep", watch_set, METH_VARARGS, keep_doc},
     {"snapshot", snapshot, METH_VARARGS, snapshot_doc},
     {"recording_path", recording_path, METH_NOARGS, recording_path_doc},
     {"is_recording", is_recording, METH_NOARGS, is_recording_doc},

@@ -72,8 +72,10 @@ start_slow(PyObject *const *args)
 
     if (function == NULL)
         return PC_NONE;
+    if (function->keep_rules & WATCH_LOG)
+        watch_log();
     if (!is_wanted(function, lane))
-        return not_recorded();
+        return function->keep_rules & WATCH_LOG ? PC_NONE : not_recorded();
     if (MAREY_UNLIKELY(codes_recorded(code_of(args)) == NULL))
         codes_retag(code_of(args), function); /* filtered out in an earlier recording */
     if (function->is_slow)
@@ -204,6 +206,8 @@ on_unwind(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     struct marey_lane *lane = marey_this_lane();
 
     (void)self, (void)nargs, (void)names;
+    if (MAREY_UNLIKELY(tracer.watches_exceptions))
+        watch_exception(args[2]);
     if (function != NULL && !function->is_skipped)
         marey_unwind(lane, frame_slow(), cfunctions_type_name(Py_TYPE(args[2])));
     if (function != NULL && function->is_slow)

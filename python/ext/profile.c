@@ -29,7 +29,8 @@ oparg_of(const struct pc_frame *frame)
 static inline void
 enter(struct marey_lane *lane, const struct marey_function *function, uintptr_t key)
 {
-    if (MAREY_UNLIKELY(!marey_enter(lane, function, key)))
+    if (MAREY_UNLIKELY(function->keep_rules != 0) ||
+        MAREY_UNLIKELY(!marey_enter(lane, function, key)))
         marey_enter_slow(lane, function, key);
 }
 
@@ -49,7 +50,8 @@ on_py_call(struct marey_lane *lane, struct pc_frame *frame,
     if (opcode == RESUME || opcode == RESUME_QUICK) {
         if (oparg_of(frame) == 0)
             enter(lane, function, (uintptr_t)frame);
-        else if (!marey_resume(lane, function, (uintptr_t)frame))
+        else if (function->keep_rules != 0 ||
+                 !marey_resume(lane, function, (uintptr_t)frame))
             marey_resume_slow(lane, function, (uintptr_t)frame);
     } else {
         marey_resume_thrown(lane, function, (uintptr_t)frame, 0);
@@ -145,6 +147,8 @@ on_event(PyObject *self, PyFrameObject *object, int what, PyObject *arg)
     struct marey_function *function = function_of(frame);
     if (MAREY_UNLIKELY(function == NULL))
         return 0;
+    if (MAREY_UNLIKELY((function->keep_rules & WATCH_LOG) != 0) && what == PyTrace_CALL)
+        watch_log();
     if (MAREY_UNLIKELY(function->is_slow || function->is_watched))
         return on_followed(lane, frame, function, what, arg);
     if (MAREY_UNLIKELY(function->is_skipped))

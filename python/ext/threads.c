@@ -25,9 +25,8 @@ module_entry(const char *module, const char *name)
     return PyDict_GetItemString(PyModule_GetDict(found), name);
 }
 
-/* An attribute of an instance, where reading it runs no code of the program. New. */
-static PyObject *
-plain_attribute(PyObject *object, const char *name)
+PyObject *
+threads_plain_attribute(PyObject *object, const char *name)
 {
     PyObject *key = PyUnicode_InternFromString(name);
     PyObject *value = NULL;
@@ -47,7 +46,7 @@ plain_attribute(PyObject *object, const char *name)
 static bool
 copy_name(PyObject *thread, char *name, size_t capacity)
 {
-    PyObject *text = plain_attribute(thread, "_name");
+    PyObject *text = threads_plain_attribute(thread, "_name");
     PyObject *bytes = text != NULL && PyUnicode_Check(text) ? codes_utf8(text) : NULL;
 
     if (bytes != NULL)

@@ -7,6 +7,7 @@
  *   cfunctions.c  C functions and methods to functions
  *   sites.c       which call sites may be switched off
  *   threads.c     names of threads, calls that are open at the start
+ *   watch.c       what --keep watches: functions, exceptions, log records
  *   marks.c       spans, instants, counters
  *   transactions.c  units of work: which functions are, what is recorded below them
  *   transaction.c   marey.transaction(): as a decorator and around blocks
@@ -39,6 +40,8 @@ struct tracer {
     int tool;                    /* id in sys.monitoring, -1: none */
     Py_ssize_t extra_index;      /* of code objects */
     PyObject *disable;           /* owned: sys.monitoring.DISABLE */
+    bool watches_calls;          /* some rule of --keep is about them */
+    bool watches_exceptions;     /* the same */
     PyObject *include, *exclude; /* owned: tuples of bytes, patterns */
     PyObject *transactions;      /* owned: the same, of functions to choose */
     uint16_t detail;             /* levels of calls to record below those */
@@ -77,6 +80,9 @@ void codes_watch(PyCodeObject *code);
 static inline bool codes_is_wanted(const struct marey_function *function);
 /* UTF-8 of a string, lone surrogates kept. Gives a new bytes object or NULL. */
 PyObject *codes_utf8(PyObject *text);
+/* Whether the pattern means this function. */
+bool codes_matches(const char *pattern, const char *module, const char *name,
+                   const char *file);
 /* Whether a function of this name passes --include and --exclude. */
 bool codes_is_excluded(const char *module, const char *name, const char *file,
                        bool is_c);
@@ -219,6 +225,28 @@ void cfunctions_has_skipped(void);
 /* Id of the type's name as the trace spells it (module.qualname). */
 uint32_t cfunctions_type_name(PyTypeObject *type);
 
+/* Module and name of a type, from its C fields; buffers of `capacity` bytes. */
+void cfunctions_split_type_name(PyTypeObject *type, char *module, char *name,
+                                size_t capacity);
+
+/* ---- watch.c ---- */
+
+/* Set in marey_function.keep_rules besides the bits of rules: a call is a log record. */
+#define WATCH_LOG (UINT32_C(1) << 31)
+
+/* What is to be kept from the next start on: a list of (kind, pattern, nanoseconds,
+ * raises, number, text), and the rest of marey_keep_options. */
+PyObject *watch_set(PyObject *module, PyObject *args);
+int watch_start(void);
+void watch_stop(void);
+/* The rules about this function's calls, as bits. */
+uint32_t watch_rules_of(const char *module, const char *name, const char *file,
+                        uint16_t flags);
+/* An exception of this type leaves a call. */
+void watch_exception(PyObject *exception);
+/* logging handles a record now: the calling frame's `record`. */
+void watch_log(void);
+
 /* ---- sites.c ---- */
 
 /* True when what a CALL at this bytecode offset calls was loaded by name or attribute:
@@ -229,6 +257,8 @@ bool sites_is_safe(PyCodeObject *code, Py_ssize_t offset);
 /* ---- threads.c ---- */
 
 void threads_facts(struct marey_lane *lane, struct marey_thread_facts *out);
+/* An attribute of an instance, where reading it runs no code of the program. New. */
+PyObject *threads_plain_attribute(PyObject *object, const char *name);
 /* Lanes for all threads that are alive, with the calls they have open. */
 int threads_prepare(void);
 

@@ -35,9 +35,23 @@ _SIZE_UNITS = {
     "g": 1 << 30,
     "t": 1 << 40,
 }
+KEEP_RING = 200 << 20  # where there are rules, but no ring
+KEEP_BEFORE_NS = 1_000_000_000
+KEEP_AFTER_NS = 100_000_000
+KEEP_MAX = 1 << 30
+KEEP_RATE = 30
 _INT64_MAX = (1 << 63) - 1
 # Fields of MAREY_TRACE that are numbers, and that are 0 or 1.
-_NUMBERS = ("max_depth", "min_duration_ns", "ring", "transaction_depth")
+_NUMBERS = (
+    "max_depth",
+    "min_duration_ns",
+    "ring",
+    "transaction_depth",
+    "keep_before_ns",
+    "keep_after_ns",
+    "keep_max",
+    "keep_rate",
+)
 _FLAGS = ("c_calls", "exact", "children", "quiet", "main", "transactions_only")
 
 
@@ -54,6 +68,12 @@ class Options:
     ring             keep only about the newest `ring` bytes; 0: keep all
     children         record child processes, too
     quiet            print no summary at the end
+    keep             rules of what is kept as traces of their own (marey._keep)
+    keep_dir         where; empty: beside the trace
+    keep_before_ns   so much before a match, and
+    keep_after_ns    so much after it
+    keep_max         all of them together take at most so many bytes
+    keep_rate        at most so many are made in a minute
     main             record from the start of the program's __main__ (set by `run`)
     transactions     each call of a function that matches is a transaction
     transactions_only  record these and those marked in the code, and nothing else
@@ -66,6 +86,12 @@ class Options:
         "exact",
         "exclude",
         "include",
+        "keep",
+        "keep_after_ns",
+        "keep_before_ns",
+        "keep_dir",
+        "keep_max",
+        "keep_rate",
         "main",
         "max_depth",
         "min_duration_ns",
@@ -87,6 +113,12 @@ class Options:
     ring: int
     children: bool
     quiet: bool
+    keep: tuple[str, ...]
+    keep_dir: str
+    keep_before_ns: int
+    keep_after_ns: int
+    keep_max: int
+    keep_rate: int
     main: bool
     transactions: tuple[str, ...]
     transactions_only: bool
@@ -105,6 +137,12 @@ class Options:
         ring: int = 0,
         children: bool = True,
         quiet: bool = False,
+        keep: "Iterable[str]" = (),
+        keep_dir: str = "",
+        keep_before_ns: int = KEEP_BEFORE_NS,
+        keep_after_ns: int = KEEP_AFTER_NS,
+        keep_max: int = KEEP_MAX,
+        keep_rate: int = KEEP_RATE,
         main: bool = False,
         transactions: "Iterable[str]" = (),
         transactions_only: bool | None = None,
@@ -121,6 +159,12 @@ class Options:
         put(self, "ring", _count("ring", ring))
         put(self, "children", bool(children))
         put(self, "quiet", bool(quiet))
+        put(self, "keep", _patterns("keep", keep))
+        put(self, "keep_dir", keep_dir)
+        put(self, "keep_before_ns", _count("keep_before", keep_before_ns))
+        put(self, "keep_after_ns", _count("keep_after", keep_after_ns))
+        put(self, "keep_max", _count("keep_max", keep_max))
+        put(self, "keep_rate", _count("keep_rate", keep_rate))
         put(self, "main", bool(main))
         put(self, "transactions", _patterns("transactions", transactions))
         if transactions_only is None:
@@ -162,6 +206,13 @@ class Options:
         fields = [f"v={VERSION}", "path=" + _quote(self.path)]
         fields += ["include=" + _quote(pattern) for pattern in self.include]
         fields += ["exclude=" + _quote(pattern) for pattern in self.exclude]
+        if self.keep:
+            fields += ["keep=" + _quote(rule) for rule in self.keep]
+            fields += [
+                f"{name}={getattr(self, name)}"
+                for name in ("keep_before_ns", "keep_after_ns", "keep_max", "keep_rate")
+            ]
+            fields.append("keep_dir=" + _quote(self.keep_dir))
         if self.max_depth:
             fields.append(f"max_depth={self.max_depth}")
         if self.min_duration_ns:
@@ -192,12 +243,15 @@ class Options:
         include: list[str] = []
         exclude: list[str] = []
         transactions: list[str] = []
+        keep: list[str] = []
         version = ""
         for field in text.split(";"):
             key, _, raw = field.partition("=")
             if key == "v":
                 version = raw
-            elif key == "path":
+            elif key == "keep":
+                keep.append(_unquote(raw))
+            elif key in ("path", "keep_dir"):
                 values[key] = _unquote(raw)
             elif key == "include":
                 include.append(_unquote(raw))
@@ -214,7 +268,11 @@ class Options:
         if not values.get("path"):
             raise UsageError(f"{VARIABLE} names no trace file: {text[:80]!r}")
         return cls(
-            include=include, exclude=exclude, transactions=transactions, **values
+            include=include,
+            exclude=exclude,
+            transactions=transactions,
+            keep=keep,
+            **values,
         )
 
 

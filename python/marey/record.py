@@ -6,7 +6,17 @@ from types import TracebackType
 
 from marey import _core
 from marey._errors import RecordingError, StorageError, UsageError
-from marey._options import VARIABLE, Options, parse_duration, parse_size
+from marey._options import (
+    KEEP_AFTER_NS,
+    KEEP_BEFORE_NS,
+    KEEP_MAX,
+    KEEP_RATE,
+    KEEP_RING,
+    VARIABLE,
+    Options,
+    parse_duration,
+    parse_size,
+)
 
 _FOLDER = os.path.dirname(os.path.abspath(__file__))
 
@@ -17,6 +27,7 @@ def start(options: Options, *, join: bool, wait_for_main: bool) -> None:
     With `join` the file is one that another process of the same run made. With
     `wait_for_main` nothing is recorded before the program's __main__ begins.
     """
+    keep(options)
     try:
         _core.start(
             options.path,
@@ -43,6 +54,23 @@ def start(options: Options, *, join: bool, wait_for_main: bool) -> None:
         raise StorageError(str(error)) from None
     except RuntimeError as error:
         raise RecordingError(str(error)) from None
+
+
+def keep(options: Options) -> None:
+    """Has the core keep what the rules say, from the next start on."""
+    rules: tuple[object, ...] = ()
+    if options.keep:
+        from marey._keep import parse_rules
+
+        rules = parse_rules(options.keep)
+    _core.keep(
+        rules,
+        options.keep_dir or options.path.removesuffix(".marey") + "-kept",
+        options.keep_before_ns,
+        options.keep_after_ns,
+        options.keep_max or 1 << 62,
+        min(options.keep_rate or 1 << 30, 1 << 30),
+    )
 
 
 def _program() -> str:
@@ -179,6 +207,12 @@ def record(
     transactions: "str | tuple[str, ...] | list[str]" = (),
     transactions_only: bool | None = None,
     transaction_depth: int = 0,
+    keep_if: "str | tuple[str, ...] | list[str]" = (),
+    keep_dir: "str | os.PathLike[str]" = "",
+    keep_before: str | int = KEEP_BEFORE_NS,
+    keep_after: str | int = KEEP_AFTER_NS,
+    keep_max: str | int = KEEP_MAX,
+    keep_rate: int = KEEP_RATE,
 ) -> Recording:
     """A recording into `path`, which must not exist yet, as a context manager.
 
@@ -193,7 +227,24 @@ def record(
     transactions_only record nothing but transactions: these, and those marked in the
                       code (the default where `transactions` is given and `include` not)
     transaction_depth levels of calls to record below those that match
+    keep_if           rules like 'call:app.* > 500ms', 'exc:ValueError', 'log:ERROR' or
+                      'signal:USR1': the ring's part around each match is kept as a
+                      trace of its own, in keep_dir (by default beside this one)
+    keep_before       so much before the match, and keep_after so much after it
+    keep_max          of the disk, for all of them; the oldest make way
+    keep_rate         at most so many a minute
     """
+    if keep_if:
+        from marey._keep import parse_rules
+
+        parse_rules((keep_if,) if isinstance(keep_if, str) else tuple(keep_if))
+        ring = ring or KEEP_RING
+    if isinstance(keep_before, str):
+        keep_before = parse_duration(keep_before)
+    if isinstance(keep_after, str):
+        keep_after = parse_duration(keep_after)
+    if isinstance(keep_max, str):
+        keep_max = parse_size(keep_max)
     if isinstance(min_duration, str):
         min_duration = parse_duration(min_duration)
     if isinstance(ring, str):
@@ -215,5 +266,11 @@ def record(
             transactions=transactions,
             transactions_only=transactions_only,
             transaction_depth=transaction_depth,
+            keep=keep_if,
+            keep_dir=os.path.abspath(keep_dir) if keep_dir else "",
+            keep_before_ns=keep_before,
+            keep_after_ns=keep_after,
+            keep_max=keep_max,
+            keep_rate=keep_rate,
         )
     )

@@ -12,6 +12,7 @@
 
 #include "base/varint.h"
 #include "capture/recording.h"
+#include "capture/watch.h"
 
 /* Larger deltas get an ADVANCE: an event stays below MAREY_EVENT_SIZE_MAX. */
 #define DELTA_MAX (UINT64_C(1) << 32)
@@ -181,18 +182,18 @@ cut_above(struct marey_lane *lane, struct marey_call *call, uint64_t now)
     }
 }
 
-/* Set in the key of a lane's outermost call, which so ends the slow way: then the
- * thread is looked at a last time. And in those of functions whose maker wants to be
- * asked at their end. Low bits of keys are free (frames are aligned; C
+/* Set in the key of a call that is to end the slow way: a lane's outermost, when the
+ * thread is looked at a last time; those that --keep is about, and those whose maker
+ * wants to be asked at their end. Low bits of keys are free (frames are aligned; C
  * calls have 1, spans 2). */
-#define OUTERMOST ((uintptr_t)4)
+#define ENDS_SLOWLY ((uintptr_t)4)
 
 static struct marey_call *
 find_call(struct marey_lane *lane, uintptr_t key)
 {
     struct marey_call *call = lane->top;
 
-    while (call > lane->stack && (call->key & ~OUTERMOST) != key)
+    while (call > lane->stack && (call->key & ~ENDS_SLOWLY) != key)
         call--;
     return call > lane->stack ? call : NULL;
 }
@@ -248,9 +249,10 @@ push(struct marey_lane *lane, const struct marey_function *function, uintptr_t k
         write_resume(lane, function, key, now);
     else if (!waits)
         write_enter(lane, function, now);
-    bool ends_slowly = lane->top == lane->stack || function->is_slow;
+    bool ends_slowly =
+        lane->top == lane->stack || function->is_slow || function->keep_rules != 0;
     *++lane->top = (struct marey_call){
-        .key = ends_slowly ? key | OUTERMOST : key,
+        .key = ends_slowly ? key | ENDS_SLOWLY : key,
         .start_ticks = waits ? now : lane->last_ticks,
         .function = function,
         .is_resumed = is_resumed,
@@ -265,8 +267,11 @@ marey_enter_slow(struct marey_lane *lane, const struct marey_function *function,
     uint64_t now;
 
     lane = arrive(lane, &now);
-    if (lane != NULL && !is_too_deep(lane))
-        push(lane, function, key, false, now);
+    if (lane == NULL || is_too_deep(lane))
+        return;
+    if (function->keep_rules != 0)
+        marey_watch_began(key);
+    push(lane, function, key, false, now);
 }
 
 /* ---- spans of a suspended call ---- */
@@ -321,9 +326,9 @@ park_spans(struct marey_lane *lane, struct marey_call *call, uint64_t now)
 
     if (parked == NULL)
         return; /* they will be cut */
-    free(take_parked(call->key & ~OUTERMOST));
+    free(take_parked(call->key & ~ENDS_SLOWLY));
     memcpy(parked->spans, call + 1, count * sizeof(struct marey_call));
-    parked->owner = call->key & ~OUTERMOST;
+    parked->owner = call->key & ~ENDS_SLOWLY;
     parked->count = count;
     write_pending(lane);
     while (lane->top > call) {
@@ -357,7 +362,7 @@ unearth(struct marey_lane *lane, uintptr_t key, uint64_t now)
     if (call == NULL)
         return false;
     cut_above(lane, call, now);
-    if ((call->key & OUTERMOST) != 0)
+    if (call == lane->stack + 1)
         marey_lane_look(lane);
     return true;
 }
@@ -370,6 +375,8 @@ marey_leave_slow(struct marey_lane *lane, uintptr_t key)
     lane = arrive(lane, &now);
     if (lane == NULL || !unearth(lane, key, now))
         return;
+    if (lane->top->function->keep_rules != 0)
+        marey_watch_ended(lane->top, key, now, false);
     if (is_too_short(lane, now)) {
         lane->top--;
         return;
@@ -387,6 +394,8 @@ marey_unwind(struct marey_lane *lane, uintptr_t key, uint32_t exception)
     lane = arrive(lane, &now);
     if (lane == NULL || !unearth(lane, key, now))
         return;
+    if (lane->top->function->keep_rules != 0)
+        marey_watch_ended(lane->top, key, now, true);
     if (is_too_short(lane, now)) {
         lane->top--;
         return;
@@ -409,6 +418,8 @@ marey_yield_slow(struct marey_lane *lane, uintptr_t key)
         park_spans(lane, call, now);
     if (!unearth(lane, key, now))
         return;
+    if (lane->top->function->keep_rules != 0)
+        marey_watch_suspended(lane->top, key);
     if (is_too_short(lane, now)) {
         lane->top--;
         return;

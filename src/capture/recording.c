@@ -11,6 +11,7 @@
  * only calls exec never gets there, and leaves nothing behind.
  */
 #include "capture/recording.h"
+#include "marey/capture_keep.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +130,7 @@ marey_recording_adopt(void)
             marey_lane_free(lane);
         lane = next;
     }
+    marey_keep_forked();
     if (own != &marey_idle_lane) {
         own->next = NULL;
         recording->lanes = own;

@@ -312,8 +312,15 @@ step_over(struct scan *scan)
         size_t head = sizeof(struct marey_extent_header);
         if (!marey_directory_read(directory, scan->at, scan->block, head))
             return false;
-        note_skipped(directory, scan->at, scan->block, head);
-        directory->skipped_bytes += stride - head;
+        size_t used = head;
+        while (used > 0 && scan->block[used - 1] == 0)
+            used--;
+        if (used == 0)
+            marey_directory_note(directory, scan->at, stride, MAREY_DAMAGE_HOLE);
+        else {
+            note_skipped(directory, scan->at, scan->block, head);
+            directory->skipped_bytes += stride - head;
+        }
         scan->at += stride;
         return true;
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -12,6 +13,7 @@ import marey
 import pytest
 from harness import marey as run_marey
 from harness import record as run_recorded
+from marey._keep import parse_rule
 
 
 def leaf(number: int) -> int:
@@ -165,3 +167,216 @@ def test_a_snapshot_where_files_cannot_be_mapped(
         assert next(trace.calls(function="*unit")).values == {"number": 7}
         assert sum(1 for _ in trace.calls(function="*leaf")) == 10
     whole(recording.path).close()
+
+
+# ---- keeps ----
+
+RULES = {
+    "call:app.db:* > 500ms": (1, "app.db:*", 500_000_000, False, 0),
+    "call:app.db:*": (1, "app.db:*", 0, False, 0),
+    "call:f>1.5s raises": (1, "f", 1_500_000_000, True, 0),
+    "transaction:* raises": (2, "*", 0, True, 0),
+    "exc:app.Error*": (3, "app.Error*", 0, False, 0),
+    "log:error": (4, "error", 0, False, 40),
+    "log:25": (4, "25", 0, False, 25),
+    "signal:usr2": (5, "usr2", 0, False, int(signal.SIGUSR2)),
+}
+
+
+@pytest.mark.parametrize("text", RULES)
+def test_rules_are_read(text: str) -> None:
+    if text.startswith("exc") and sys.version_info < (3, 12):
+        pytest.skip("3.11 does not tell")
+    kind, pattern, *rest, _ = parse_rule(text)
+    assert (kind, pattern.decode(), *rest) == RULES[text]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("call", "is no rule"),
+        ("slow:f > 1s", "is no rule"),
+        ("call:", "but not which"),
+        ("call:> 1s", "names no function"),
+        ("call:f > 5", "has no unit"),
+        ("call:f > soon", "is no time"),
+        ("call:f > ", "after the pattern"),
+        ("call:f > 1s twice", "is no time"),
+        ("call:f g", "after the pattern"),
+        ("log:LOUD", "levels are"),
+        ("signal:KILL", "USR1 and USR2"),
+        ("exc:A B", "3.12" if sys.version_info < (3, 12) else "no more"),
+    ],
+)
+def test_rules_that_are_none(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(marey.UsageError, match=message) as failed:
+        marey.record(tmp_path / "x.marey", keep_if=text)
+    assert "\n" not in str(failed.value)
+    done = run_marey("run", "--keep", text, "-c", "1")
+    assert done.returncode == 2
+    assert done.stderr == f"marey: --keep: {failed.value}\n"
+
+
+PROGRAM = """
+import asyncio, logging, os, signal, sys, time
+
+def leaf(number):
+    return number + 1
+
+def request(slow):
+    sum(leaf(number) for number in range(50))
+    if slow:
+        time.sleep(0.08)
+
+async def waiting(seconds):
+    await asyncio.sleep(seconds)
+
+def fails():
+    raise LookupError("not here")
+
+def pause():
+    time.sleep(0.03)
+
+seen = []
+signal.signal(signal.SIGUSR1, lambda number, frame: seen.append(number))
+for number in range(400):
+    request(number == 200)
+pause()
+for _ in range(2):
+    try:
+        {}[1]
+    except KeyError:
+        pass
+try:
+    fails()
+except LookupError:
+    pass
+pause()
+logging.getLogger("app").warning("not this")
+logging.getLogger("app").error("this")
+pause()
+os.kill(os.getpid(), signal.SIGUSR1)
+pause()
+signal.signal(signal.SIGUSR1, lambda number, frame: seen.append(-number))
+asyncio.run(waiting(0.001))
+asyncio.run(waiting(0.09))
+pause()
+pid = os.fork()
+if pid == 0:
+    request(True)
+    pause()
+    sys.exit(0)
+os.waitpid(pid, 0)
+print(seen == [signal.SIGUSR1])
+"""
+
+
+def notes(folder: Path) -> list[str]:
+    found = []
+    for path in sorted(folder.iterdir()):
+        with whole(path) as trace:
+            info = trace.info()
+            assert info.is_window
+            assert info.lost_count == 0
+            found.append(trace.notes[-1])
+    return found
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="exc: needs 3.12")
+def test_what_matches_is_kept_and_nothing_else(tmp_path: Path) -> None:
+    program = tmp_path / "app.py"
+    program.write_text(PROGRAM)
+    rules = [
+        "call:__main__:request > 60ms",
+        "call:*waiting > 60ms",
+        "exc:LookupError",
+        "log:ERROR",
+        "signal:USR1",
+        "call:*fails > 1h",
+    ]
+    options = [word for rule in rules for word in ("--keep", rule)]
+    options += ["--keep-before", "30ms", "--keep-after", "5ms", "--ring", "20M"]
+    folder = tmp_path / "run-kept"
+    done = run_recorded(
+        tmp_path / "run.marey", program, options=[*options, "--exclude", "importlib*"]
+    )
+    assert done.stdout == "True\n"
+    found = [note for note in notes(folder) if "exc:" not in note]
+    assert [note.partition(": ")[0] for note in found] == [
+        "call:__main__:request > 60ms", "log:ERROR", "signal:USR1",
+        "call:*waiting > 60ms", "call:__main__:request > 60ms",
+    ]  # fmt: skip
+    assert "took 8" in found[0] or "took 9" in found[0]
+    assert found[1] == "log:ERROR: level 40 by app"
+    assert any("LookupError" in note for note in notes(folder) if "exc:" in note)
+    first = sorted(
+        path for path in folder.iterdir() if "request" in marey.open(path).notes[-1]
+    )[0]
+    with whole(first) as trace:
+        slow = max(trace.calls(function="*request"), key=lambda call: call.duration_ns)
+        assert slow.duration_ns > 60e6
+        assert slow.child_count >= 2
+        assert trace.info().window_from_ns < slow.begin_ns - 29e6
+        outer = next(trace.calls(function="*<module>"))
+        assert outer.begin_ns < slow.begin_ns - 5e6
+        assert sum(1 for _ in trace.calls(function="*leaf")) >= 50
+
+
+def test_without_a_match_nothing_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "run.marey"
+    with marey.record(path, keep_if="call:*leaf > 1h", ring="1M") as recording:
+        work(1000)
+    assert os.listdir(tmp_path) == ["run.marey"]
+    with marey.open(recording.path) as trace:
+        assert trace.info().is_ring
+
+
+def test_spans_that_raise_and_recordings_that_follow(tmp_path: Path) -> None:
+    def one(fails: bool) -> None:
+        try:
+            with marey.span("unit"):
+                work(10)
+                if fails:
+                    raise OSError
+        except OSError:
+            pass
+
+    for number in range(3):
+        rules = ["transaction:uni? raises"] if number != 1 else []
+        path = tmp_path / f"{number}.marey"
+        with marey.record(path, keep_if=rules, keep_after="1ms"):
+            for turn in range(50):
+                one(turn == 20)
+        assert (tmp_path / f"{number}-kept").exists() == (number != 1)
+    assert len(notes(tmp_path / "0-kept")) == len(notes(tmp_path / "2-kept")) == 1
+
+
+def test_keeps_are_bounded_and_the_oldest_go(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+
+    def hit() -> None:
+        work(100)
+
+    def main() -> None:
+        for _ in range(12):
+            hit()
+            time.sleep(0.03)
+
+    most = 1 << 20
+    with marey.record(
+        tmp_path / "run.marey",
+        keep_if=["call:*hit"],
+        keep_dir=folder,
+        keep_before="5ms",
+        keep_after="1ms",
+        keep_max=most,
+        keep_rate=8,
+    ):
+        main()
+    names = sorted(os.listdir(folder))
+    numbers = [int(name.rpartition("-")[2].removesuffix(".marey")) for name in names]
+    assert numbers == list(range(numbers[0], 9))
+    if most < 8 * os.path.getsize(folder / names[-1]):
+        assert numbers[0] > 1
+    assert sum(os.path.getsize(folder / name) for name in names) <= most
+    assert len(notes(folder)) == len(names)

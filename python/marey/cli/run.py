@@ -17,6 +17,7 @@ import sys
 
 from marey._errors import UsageError
 from marey._options import (
+    KEEP_RING,
     VARIABLE,
     Options,
     parse_count,
@@ -44,6 +45,14 @@ standard input. All that follows it belongs to the program.
   --min-duration TIME   leave out shorter calls (500ns, 10us, 1.5ms, 2s)
   --no-c-calls          leave out C functions
   --ring SIZE           keep only about the newest SIZE bytes (64K, 200M, 2G)
+  --keep RULE           keep what is around each match as a trace of its own; may be
+                        repeated: 'call:app.* > 500ms', 'transaction:* > 1s raises',
+                        'exc:ValueError', 'log:ERROR', 'signal:USR1'
+  --keep-dir FOLDER     where (default: TRACE-kept, beside the trace)
+  --keep-before TIME    how much before a match began (default: 1s)
+  --keep-after TIME     how much after it (default: 100ms)
+  --keep-max SIZE       of the disk for all of them (default: 1G); oldest go first
+  --keep-rate N         at most N a minute (default: 30)
   --exact               watch every call site, at a higher cost
   --no-children         leave out child processes
   --transactions PATTERN
@@ -71,11 +80,17 @@ VALUES: "dict[str, Any]" = {
     "max-depth": parse_count,
     "min-duration": parse_duration,
     "ring": parse_size,
+    "keep": None,
+    "keep-dir": None,
+    "keep-before": parse_duration,
+    "keep-after": parse_duration,
+    "keep-max": parse_size,
+    "keep-rate": parse_count,
     "transactions": None,
     "transaction-depth": parse_count,
     "config": None,
 }
-REPEATED = ("include", "exclude", "transactions")
+REPEATED = ("include", "exclude", "keep", "transactions")
 # Flags, each with a --no- form.
 FLAGS = ("c-calls", "exact", "children", "open", "quiet", "transactions-only")
 SHORT = {"-o": "output", "-q": "quiet", "-h": "help"}
@@ -187,14 +202,43 @@ def make_options(path: str, settings: "dict[str, Any]") -> Options:
         min_duration_ns=settings.get("min-duration", 0),
         c_calls=settings.get("c-calls", True),
         exact=settings.get("exact", False),
-        ring=settings.get("ring", 0),
+        ring=settings.get("ring", KEEP_RING if settings.get("keep") else 0),
         children=settings.get("children", True),
         quiet=settings.get("quiet", False),
+        **keep_options(settings),
         main=True,
         transactions=settings.get("transactions", ()),
         transactions_only=settings.get("transactions-only"),
         transaction_depth=settings.get("transaction-depth", 0),
     )
+
+
+def keep_options(settings: "dict[str, Any]") -> "dict[str, Any]":
+    """Those of --keep, which needs a ring to keep from."""
+    rules = tuple(settings.get("keep", ()))
+    names = {
+        "keep-before": "keep_before_ns",
+        "keep-after": "keep_after_ns",
+        "keep-max": "keep_max",
+        "keep-rate": "keep_rate",
+    }
+    values = {key: settings[name] for name, key in names.items() if name in settings}
+    if not rules:
+        if values or "keep-dir" in settings:
+            raise UsageError("--keep says what is to be kept (marey run --help)")
+        return {}
+    from marey._keep import parse_rules
+
+    try:
+        parse_rules(rules)
+    except UsageError as error:
+        raise UsageError(f"--keep: {error}") from None
+    folder = settings.get("keep-dir")
+    return {
+        "keep": rules,
+        "keep_dir": os.path.abspath(folder) if folder else "",
+        **values,
+    }
 
 
 # ---- configuration ----
