@@ -179,17 +179,6 @@ struct span {
 
 static PyObject *span_functions; /* owned: name to the address of its function */
 
-/* Spans outlive recordings, and each has rules of its own about what to keep. */
-static struct marey_function *
-watched(struct marey_function *function, PyObject *name)
-{
-    const char *text = tracer.watches_calls ? PyUnicode_AsUTF8(name) : NULL;
-
-    function->keep_rules =
-        text == NULL ? 0 : watch_rules_of("", text, "", MAREY_FUNCTION_SPAN);
-    return function;
-}
-
 static struct marey_function *
 span_function(PyObject *name)
 {
@@ -202,7 +191,7 @@ span_function(PyObject *name)
     if (found != NULL) {
         struct marey_function *function = PyLong_AsVoidPtr(found);
         Py_DECREF(found);
-        return watched(function, name);
+        return watch_named(function, name);
     }
     PyObject *bytes = codes_utf8(name);
     if (bytes == NULL)
@@ -215,7 +204,7 @@ span_function(PyObject *name)
         PyDict_SetItem(span_functions, name, address);
     Py_XDECREF(address);
     Py_DECREF(bytes);
-    return function == NULL ? NULL : watched(function, name);
+    return watch_named(function, name);
 }
 
 static PyObject *

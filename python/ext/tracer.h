@@ -231,7 +231,7 @@ void cfunctions_split_type_name(PyTypeObject *type, char *module, char *name,
 
 /* ---- watch.c ---- */
 
-/* Set in marey_function.keep_rules besides the bits of rules: a call is a log record. */
+/* Set in marey_function.keep_rules besides the bits of rules: a call is a record. */
 #define WATCH_LOG (UINT32_C(1) << 31)
 
 /* What is to be kept from the next start on: a list of (kind, pattern, nanoseconds,
@@ -242,6 +242,9 @@ void watch_stop(void);
 /* The rules about this function's calls, as bits. */
 uint32_t watch_rules_of(const char *module, const char *name, const char *file,
                         uint16_t flags);
+/* Sets the rules about a span's or block's function, which outlives recordings: each
+ * has its own. Returns the function; NULL is allowed. */
+struct marey_function *watch_named(struct marey_function *function, PyObject *name);
 /* An exception of this type leaves a call. */
 void watch_exception(PyObject *exception);
 /* logging handles a record now: the calling frame's `record`. */

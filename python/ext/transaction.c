@@ -115,7 +115,7 @@ done:
     Py_XDECREF(found);
     Py_XDECREF(key);
     Py_XDECREF(bytes);
-    return function;
+    return watch_named(function, name);
 }
 
 static uint64_t

@@ -164,6 +164,19 @@ watch_rules_of(const char *module, const char *name, const char *file, uint16_t 
     return bits;
 }
 
+struct marey_function *
+watch_named(struct marey_function *function, PyObject *name)
+{
+    const char *text = tracer.watches_calls ? PyUnicode_AsUTF8(name) : NULL;
+
+    if (tracer.watches_calls && text == NULL)
+        PyErr_Clear(); /* lone surrogates: no pattern has them */
+    if (function != NULL)
+        function->keep_rules =
+            text == NULL ? 0 : watch_rules_of("", text, "", MAREY_FUNCTION_SPAN);
+    return function;
+}
+
 /* ---- exceptions ---- */
 
 /* By the name of its type or of one that it derives from, with or without module. */

@@ -338,6 +338,8 @@ def test_spans_that_raise_and_recordings_that_follow(tmp_path: Path) -> None:
                 work(10)
                 if fails:
                     raise OSError
+            with marey.transaction("unit of work"):
+                pass
         except OSError:
             pass
 
@@ -380,3 +382,21 @@ def test_keeps_are_bounded_and_the_oldest_go(tmp_path: Path) -> None:
         assert numbers[0] > 1
     assert sum(os.path.getsize(folder / name) for name in names) <= most
     assert len(notes(folder)) == len(names)
+
+
+def test_transactions_are_kept_by_name(tmp_path: Path) -> None:
+    @marey.transaction
+    def slow(seconds: float) -> None:
+        with marey.transaction("block"):
+            time.sleep(seconds)
+
+    with marey.record(
+        tmp_path / "run.marey",
+        keep_if=["transaction:bloc* > 30ms", "transaction:*slow > 30ms"],
+        keep_after="1ms",
+    ):
+        for number in range(20):
+            slow(0.04 if number == 10 else 0)
+    (note,) = notes(tmp_path / "run-kept")
+    assert note.startswith("transaction:bloc* > 30ms: took ")
+    assert "transaction:*slow > 30ms: took " in note
