@@ -124,6 +124,9 @@ class Process:
     costs: dict[int, int] = field(default_factory=dict)
     options: str = ""
     notes: list[str] = field(default_factory=list)
+    flow: int = 0
+    child_ends: list[tuple[int, int, int]] = field(default_factory=list)
+    became_other: int | None = None
 
 
 @dataclass
@@ -409,6 +412,12 @@ def define(trace: Trace, process: Process, tag: int, body: Bytes) -> None:
         process.options = body.rest()
     elif tag == 12:
         process.notes.append(body.rest())
+    elif tag == 14:
+        ticks, pid = body.u64(), body.varint()
+        process.child_ends.append((ticks, pid, body.zigzag()))
+    elif tag == 15:
+        ticks = body.u64()
+        process.became_other = ticks if body.u8() == 1 else None
 
 
 def define_process(trace: Trace, process: Process, body: Bytes) -> None:
@@ -430,6 +439,8 @@ def define_process(trace: Trace, process: Process, body: Bytes) -> None:
     process.executable, process.version, process.directory, process.program = (
         text(body.sized()) for _ in range(4)
     )
+    if body.at < body.end:
+        process.flow = body.varint()
 
 
 def upto(things: dict[int, T], last: int) -> dict[int, T]:

@@ -117,6 +117,9 @@ struct marey_recording_options {
     uint64_t min_duration_ns; /* 0: none */
     bool is_careful;          /* every event takes the slow way */
     const char *options_text; /* for the trace */
+    uint32_t parent;          /* serial of the process that started this; 0: none */
+    uint64_t flow;            /* the arrow from the call that did; 0: none */
+    bool no_children;         /* a forked child is no process of the trace */
 };
 
 /* Texts about this process for its PROCESS record; borrowed for the call. */
@@ -143,6 +146,22 @@ bool marey_recording_was_forked(void);
 void marey_recording_counts(struct marey_file_counts *out);
 /* Time since start, for the summary. */
 uint64_t marey_recording_age_ns(void);
+
+/* ---- children ---- */
+
+/* The serial of this process; 0: not recording. */
+uint32_t marey_recording_process(void);
+/* An arrow starts here and now, at the call that starts a child. Its id; 0: none. */
+uint64_t marey_flow_out(struct marey_lane *lane);
+/* What this thread forks from here on is at the end of the arrow; 0: of none. */
+void marey_recording_fork_flow(uint64_t flow);
+/* In a forked child: it becomes a process of the trace now, if it is none yet. */
+void marey_recording_adopt(void);
+/* The child `pid` was waited for: it exited with this status, or was killed by the
+ * signal -status. */
+void marey_define_child_end(uint64_t pid, int exit_status);
+/* The process is about to become another program; or, after all, it has not. */
+void marey_define_exec(bool has_failed);
 
 /* ---- definitions: thread safe, not for the hot path ---- */
 

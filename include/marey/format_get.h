@@ -327,12 +327,14 @@ struct marey_definition {
     uint32_t file;       /* FUNCTION: file id */
     uint32_t parent;     /* LANE: lane serial; PROCESS: process serial */
     uint64_t key;        /* FILE: of its source; COST: picoseconds; WINDOW: to */
-    uint64_t ticks;      /* PROCESS, LANE: start; *_END; CLOCK; WINDOW: from */
-    uint64_t pid;        /* PROCESS; LANE: native id */
+    uint64_t ticks;      /* PROCESS, LANE: start; *_END; CLOCK; EXEC; WINDOW: from */
+    uint64_t pid;        /* PROCESS; LANE: native id; CHILD_END */
     uint64_t parent_pid; /* PROCESS; LANE: Python's id */
     uint64_t monotonic_ns, boottime_ns, realtime_ns; /* CLOCK */
-    int64_t exit_status;                             /* PROCESS_END */
+    int64_t exit_status;                             /* PROCESS_END, CHILD_END */
     bool has_exit_status;
+    bool is_done;  /* EXEC: false: it failed */
+    uint64_t flow; /* PROCESS: the arrow that leads to it; 0: none */
     uint32_t string_count, file_count, function_count; /* PROCESS: inherited */
     uint32_t argument_count;                           /* PROCESS */
     struct marey_span arguments; /* PROCESS: argument_count times varint size, bytes */

@@ -83,8 +83,10 @@ struct marey_trace_info {
 void marey_trace_info(const struct marey_trace *trace, struct marey_trace_info *out);
 
 enum marey_process_state {
-    MAREY_PROCESS_ENDED,   /* said so */
-    MAREY_PROCESS_UNKNOWN, /* did not say so: killed, or still running */
+    MAREY_PROCESS_ENDED,    /* said so */
+    MAREY_PROCESS_UNKNOWN,  /* did not say so: killed, or still running */
+    MAREY_PROCESS_REPLACED, /* became another program (exec); if that is in the trace,
+                             * it is a process with the same pid */
 };
 struct marey_process_info {
     uint32_t serial;
@@ -92,10 +94,12 @@ struct marey_process_info {
     int64_t pid;
     int64_t parent_pid;
     int64_t start_ns;
-    int64_t end_ns; /* last event where the end was not seen */
+    int64_t end_ns; /* last event where the end was not seen; when its parent waited for
+                     * it, where it could not say so itself */
     enum marey_process_state state;
-    int32_t exit_status; /* valid when has_exit_status */
+    int32_t exit_status; /* valid when has_exit_status; -n: killed by signal n */
     bool has_exit_status;
+    uint64_t flow;             /* the arrow from the call that started it; 0: none */
     struct marey_text program; /* the script, module or command, as a person names it */
     struct marey_text executable;
     struct marey_text version; /* of Python */
@@ -106,6 +110,8 @@ struct marey_process_info {
 uint32_t marey_trace_process_count(const struct marey_trace *trace);
 void marey_trace_process(const struct marey_trace *trace, uint32_t index,
                          struct marey_process_info *out);
+/* The process an arrow leads to, or MAREY_NO_INDEX. */
+uint32_t marey_trace_process_of_flow(const struct marey_trace *trace, uint64_t flow);
 struct marey_text marey_trace_argument(const struct marey_trace *trace,
                                        uint32_t process, uint32_t argument);
 

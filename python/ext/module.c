@@ -34,14 +34,12 @@ print_summary(const struct marey_file_counts *counts, double seconds)
     (void)written; /* the program may have closed it */
 }
 
-/* Runs when all of Python is gone; what os._exit and kills leave out is nothing that
- * the trace needs. */
-static void
-at_process_end(int status, void *unused)
+void
+process_end(int status)
 {
     struct marey_file_counts counts;
 
-    (void)unused;
+    marey_recording_adopt();
     if (!marey_recording_is_on())
         return;
     double seconds = (double)marey_recording_age_ns() / 1e9;
@@ -49,6 +47,15 @@ at_process_end(int status, void *unused)
     marey_recording_finish(status, &counts);
     if (prints_summary && !marey_recording_was_forked())
         print_summary(&counts, seconds);
+}
+
+/* Runs when all of Python is gone; what kills leave out is nothing that the trace
+ * needs. */
+static void
+at_process_end(int status, void *unused)
+{
+    (void)unused;
+    process_end(status);
 }
 
 /* ---- start ---- */
@@ -193,6 +200,7 @@ static void
 end_recording(void)
 {
     tracer.is_on = false;
+    children_leave();
     hooks_stop();
     tracer.is_only = tracer.has_details = false;
     watch_stop();
@@ -202,7 +210,8 @@ end_recording(void)
 PyDoc_STRVAR(start_doc,
              "start(path, *, join, argv, program, include, exclude, max_depth, "
              "min_duration_ns, c_calls, exact, ring_bytes, options, own_folder, "
-             "wait_for_main, summary, unmapped, chosen, chosen_only, detail)\n--\n\n"
+             "wait_for_main, summary, unmapped, chosen, chosen_only, detail, "
+             "children, parent, flow)\n--\n\n"
              "Starts recording this process into the file.");
 static PyObject *
 start(PyObject *module, PyObject *args, PyObject *keywords)
@@ -212,23 +221,24 @@ start(PyObject *module, PyObject *args, PyObject *keywords)
         "include",    "exclude",       "max_depth",  "min_duration_ns",
         "c_calls",    "exact",         "ring_bytes", "options",
         "own_folder", "wait_for_main", "summary",    "unmapped",
-        "chosen",     "chosen_only",   "detail",     NULL};
+        "chosen",     "chosen_only",   "detail",     "children",
+        "parent",     "flow",          NULL};
     struct marey_recording_options options = {0};
     struct marey_error err = {0};
     struct texts texts;
     PyObject *path, *argv, *include, *exclude, *own_folder, *transactions;
     const char *program, *text;
-    unsigned max_depth, detail;
-    unsigned long long min_duration_ns, ring_bytes;
-    int join, c_calls, exact, waits, summary, unmapped, is_only;
+    unsigned max_depth, detail, parent;
+    unsigned long long min_duration_ns, ring_bytes, flow;
+    int join, c_calls, exact, waits, summary, unmapped, is_only, children;
 
     (void)module;
     if (!PyArg_ParseTupleAndKeywords(
-            args, keywords, "O&$pOyOOIKppKyO&pppOpI:start", names,
+            args, keywords, "O&$pOyOOIKppKyO&pppOpIpIK:start", names,
             PyUnicode_FSConverter, &path, &join, &argv, &program, &include, &exclude,
             &max_depth, &min_duration_ns, &c_calls, &exact, &ring_bytes, &text,
             PyUnicode_FSConverter, &own_folder, &waits, &summary, &unmapped,
-            &transactions, &is_only, &detail))
+            &transactions, &is_only, &detail, &children, &parent, &flow))
         return NULL;
     int is_failed = set_filters(include, exclude, own_folder);
     is_failed |= set_transactions(transactions, is_only, detail);
@@ -247,6 +257,9 @@ start(PyObject *module, PyObject *args, PyObject *keywords)
     options.max_depth = max_depth;
     options.min_duration_ns = min_duration_ns;
     options.options_text = text;
+    options.no_children = !children;
+    options.parent = parent;
+    options.flow = flow;
     texts_fill(&texts, argv, program);
     if (watch_start() < 0) {
         Py_DECREF(path);
@@ -271,6 +284,7 @@ start(PyObject *module, PyObject *args, PyObject *keywords)
         pc_exception_give(saved);
         return NULL;
     }
+    children_watch(children ? text : "");
     Py_RETURN_NONE;
 }
 
@@ -334,6 +348,19 @@ recording_path(PyObject *module, PyObject *unused)
     return PyUnicode_DecodeFSDefault(trace_path);
 }
 
+PyDoc_STRVAR(forked_doc, "forked()\n--\n\nEnds what a forked child is not to record.");
+static PyObject *
+forked(PyObject *module, PyObject *unused)
+{
+    (void)module, (void)unused;
+    if (tracer.is_on && !marey_recording_is_on()) {
+        tracer.is_on = false;
+        children_leave();
+        hooks_stop();
+    }
+    Py_RETURN_NONE;
+}
+
 PyDoc_STRVAR(is_recording_doc, "is_recording()\n--\n\nWhether this process records.");
 static PyObject *
 is_recording(PyObject *module, PyObject *unused)
@@ -363,6 +390,7 @@ static PyMethodDef methods[] = {
     {"keep", watch_set, METH_VARARGS, keep_doc},
     {"snapshot", snapshot, METH_VARARGS, snapshot_doc},
     {"recording_path", recording_path, METH_NOARGS, recording_path_doc},
+    {"forked", forked, METH_NOARGS, forked_doc},
     {"is_recording", is_recording, METH_NOARGS, is_recording_doc},
     {"note", note, METH_O, note_doc},
     {NULL, NULL, 0, NULL},

@@ -98,17 +98,19 @@ static PyStructSequence_Field process_fields[] = {
     {"start_ns", "since the origin of the trace"},
     {"end_ns", "of its last event where the end was not seen"},
     {"has_ended", "its end was seen; False: killed, or still running"},
-    {"exit_status", "None where not known"},
+    {"exit_status", "None where not known; -n: killed by signal n"},
     {"program", "the script, module or command as a person names it"},
     {"arguments", "its command line"},
     {"executable", "path of the interpreter"},
     {"python", "version of Python"},
     {"directory", "working directory at its start"},
     {"options", "JSON text of what was to be recorded"},
+    {"is_replaced", "it became another program (exec), which has the same pid"},
+    {"flow", "the arrow from the call that started it, as in Event.flow"},
     {NULL, NULL},
 };
 static PyStructSequence_Desc process_desc = {
-    "marey.Process", "A process of the recorded run.", process_fields, 15};
+    "marey.Process", "A process of the recorded run.", process_fields, 17};
 
 static PyStructSequence_Field lane_fields[] = {
     {"index", "its place in Trace.lanes"},
@@ -297,7 +299,7 @@ make_processes(struct reading *reading, const struct marey_trace *trace)
                                           : PyLong_FromUnsignedLong(info.parent),
             time_to_python(info.start_ns),
             time_to_python(info.end_ns),
-            PyBool_FromLong(info.state == MAREY_PROCESS_ENDED),
+            PyBool_FromLong(info.state != MAREY_PROCESS_UNKNOWN),
             info.has_exit_status ? PyLong_FromLong(info.exit_status)
                                  : Py_NewRef(Py_None),
             text_to_python(info.program),
@@ -306,6 +308,9 @@ make_processes(struct reading *reading, const struct marey_trace *trace)
             text_to_python(info.version),
             text_to_python(info.directory),
             text_to_python(info.options),
+            PyBool_FromLong(info.state == MAREY_PROCESS_REPLACED),
+            info.flow == 0 ? Py_NewRef(Py_None)
+                           : PyLong_FromUnsignedLongLong(info.flow),
         };
         PyObject *process = MAKE_RECORD(reading->process_type, items);
         if (process == NULL)

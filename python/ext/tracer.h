@@ -14,6 +14,7 @@
  *   values*.c     objects of the program to values of a blob
  *   objects.c     objects read through fields of C; arrays.c: numpy, pandas, torch
  *   calibrate.c   what an event costs here
+ *   children.c    calls that start a child, or learn of its end
  *
  * All of it needs the thread attached (the GIL held where there is one).
  */
@@ -333,6 +334,18 @@ void transactions_unpark(struct marey_lane *lane, uintptr_t frame);
 /* ---- transaction.c ---- */
 
 int transaction_add(PyObject *module);
+
+/* ---- children.c ---- */
+
+/* Calls that start children or learn of their end are seen from here on. A child finds
+ * the trace by `options`, the value of its MAREY_TRACE; empty: it is not to. */
+void children_watch(const char *options);
+void children_leave(void);
+
+/* ---- module.c ---- */
+
+/* The process ends now, with this status: all that is to be written is. */
+void process_end(int status);
 
 /* ---- calibrate.c ---- */
 

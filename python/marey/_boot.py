@@ -8,20 +8,37 @@ stderr, and the program runs on as if Marey were not there.
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from marey._options import Options
+
 _started = False
+
+
+# How the helpers of multiprocessing (and of loky) are started. They run nothing of the
+# program, so they are no processes of the trace.
+_TRACKERS = ("resource_tracker import main",)
+_FORK_SERVERS = ("multiprocessing.forkserver",)
 
 
 def main() -> None:
     """Called once or twice by the site module; the second call does nothing."""
     global _started
     value = os.environ.get("MAREY_TRACE")
-    if not value or _started or os.geteuid() != os.getuid():
+    if not value or _started:
+        return
+    if os.geteuid() != os.getuid() or os.getegid() != os.getgid():
         return  # a set-uid program takes no orders from its environment
     _started = True
+    # A parent adds who it is, and which arrow leads here; our own children get others.
+    base, is_child, origin = value.partition(";from=")
     try:
-        _start(value)
+        _start(base, origin, bool(is_child))
     except Exception as error:
-        _say(str(error))
+        # A child may be unable to join (another user, another root): its messages are
+        # its own, and the parent's trace says that it was started.
+        if not is_child:
+            _say(str(error))
 
 
 def _say(message: str) -> None:
@@ -33,33 +50,49 @@ def _say(message: str) -> None:
         pass
 
 
-def _start(value: str) -> None:
+def _start(value: str, origin: str, is_child: bool) -> None:
     from marey._options import Options
 
+    if is_child:
+        os.environ["MAREY_TRACE"] = value
     options = Options.decode(value)
     if not options.children:
         # The next program is no business of ours.
         os.environ.pop("MAREY_TRACE", None)
     code = _inline_code()
-    if "multiprocessing.resource_tracker" in code:
+    if any(mark in code for mark in _TRACKERS):
         return
-    if "multiprocessing.forkserver" in code:
+    parent, flow = _numbers(origin)
+    if any(mark in code for mark in _FORK_SERVERS):
         # A helper that only forks: each child is a process of the trace, it is none.
-        os.register_at_fork(after_in_child=lambda: _start_in_forked(value))
+        import marey.record  # noqa: F401 - once, for all children
+
+        os.register_at_fork(after_in_child=lambda: _start_in_forked(options, parent))
         return
     from marey.record import start
 
-    start(options, join=os.path.exists(options.path), wait_for_main=True)
+    is_there = os.path.exists(options.path)
+    if is_child and not is_there:
+        return  # the trace was moved or deleted meanwhile
+    start(options, join=is_there, wait_for_main=True, parent=parent, flow=flow)
 
 
-def _start_in_forked(value: str) -> None:
+def _numbers(origin: str) -> tuple[int, int]:
+    """Serial of the parent and id of the arrow; 0: not known."""
+    parent, _, flow = origin.partition(".")
+    if parent.isdecimal() and flow.isdecimal() and len(origin) < 40:
+        return int(parent) & 0xFFFFFFFF, int(flow) & 0xFFFFFFFFFFFFFFFF
+    return 0, 0
+
+
+def _start_in_forked(options: "Options", parent: int) -> None:
     try:
-        from marey._options import Options
         from marey.record import start
 
-        start(Options.decode(value), join=True, wait_for_main=False)
-    except Exception as error:
-        _say(str(error))
+        if os.path.exists(options.path):
+            start(options, join=True, wait_for_main=False, parent=parent)
+    except Exception:
+        pass  # as above
 
 
 def _inline_code() -> str:

@@ -21,13 +21,29 @@ from marey._options import (
 _FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 
-def start(options: Options, *, join: bool, wait_for_main: bool) -> None:
+_watches_forks = False
+
+
+def start(
+    options: Options,
+    *,
+    join: bool,
+    wait_for_main: bool,
+    parent: int = 0,
+    flow: int = 0,
+) -> None:
     """Starts recording this process. Raises RecordingError or StorageError.
 
     With `join` the file is one that another process of the same run made. With
-    `wait_for_main` nothing is recorded before the program's __main__ begins.
+    `wait_for_main` nothing is recorded before the program's __main__ begins. `parent`
+    is the serial of the process that started this one, `flow` the arrow that leads
+    here.
     """
+    global _watches_forks
     keep(options)
+    if not options.children and not _watches_forks:
+        _watches_forks = True
+        os.register_at_fork(after_in_child=_core.forked)
     try:
         _core.start(
             options.path,
@@ -49,6 +65,9 @@ def start(options: Options, *, join: bool, wait_for_main: bool) -> None:
             chosen=options.transactions,
             chosen_only=options.transactions_only,
             detail=options.transaction_depth,
+            children=options.children,
+            parent=parent,
+            flow=flow,
         )
     except OSError as error:
         raise StorageError(str(error)) from None
@@ -76,6 +95,8 @@ def keep(options: Options) -> None:
 def _program() -> str:
     """The script, module or command of this process, as a person names it."""
     arguments = sys.orig_argv[1:]
+    if "--multiprocessing-fork" in arguments:
+        return "multiprocessing.spawn"
     while arguments:
         argument = arguments.pop(0)
         if argument in ("-m", "-c") and arguments:

@@ -417,6 +417,33 @@ marey_define_process_end(struct marey_recording *recording, int exit_status,
     put_passing(recording, &record);
 }
 
+void
+marey_define_child_end(uint64_t pid, int exit_status)
+{
+    struct marey_recording *recording = recording_now();
+    struct record record = record_of(MAREY_DEF_CHILD_END);
+
+    if (recording == NULL)
+        return;
+    put_u64(&record, marey_recording_ticks(recording));
+    put_number(&record, pid);
+    put_number(&record, marey_zigzag(exit_status));
+    put_passing(recording, &record);
+}
+
+void
+marey_define_exec(bool has_failed)
+{
+    struct marey_recording *recording = recording_now();
+    struct record record = record_of(MAREY_DEF_EXEC);
+
+    if (recording == NULL)
+        return;
+    put_u64(&record, marey_recording_ticks(recording));
+    put_number(&record, !has_failed);
+    put_passing(recording, &record);
+}
+
 /* ---- the process ---- */
 
 static void
@@ -445,6 +472,7 @@ static void
 put_process(struct marey_recording *recording, uint32_t parent, bool inherits)
 {
     struct record record = record_of(MAREY_DEF_PROCESS);
+    size_t texts_size = process_texts.size;
 
     put_number(&record, (uint64_t)getpid());
     put_number(&record, (uint64_t)getppid());
@@ -454,13 +482,17 @@ put_process(struct marey_recording *recording, uint32_t parent, bool inherits)
     put_number(&record, inherits ? files.count : 0);
     put_number(&record, inherits ? function_count : 0);
     put_number(&record, process_argument_count);
+    if (log_room(&process_texts, MAREY_VARINT_SIZE_MAX))
+        process_texts.size +=
+            marey_varint_put(process_texts.bytes + process_texts.size, recording->flow);
     record.text = process_texts.bytes;
     record.text_size = process_texts.size;
     put_passing(recording, &record);
+    process_texts.size = texts_size;
 }
 
 void
-marey_definitions_start(struct marey_recording *recording,
+marey_definitions_start(struct marey_recording *recording, uint32_t parent,
                         const struct marey_process_texts *texts,
                         const char *options_text)
 {
@@ -476,7 +508,7 @@ marey_definitions_start(struct marey_recording *recording,
     log_text(&process_texts, texts->version);
     log_text(&process_texts, texts->directory);
     log_text(&process_texts, texts->program);
-    put_process(recording, 0, false);
+    put_process(recording, parent, false);
     marey_define_clock(recording);
     options.text = options_text;
     options.text_size = options_text == NULL ? 0 : strlen(options_text);
@@ -533,8 +565,11 @@ marey_store_source(uint64_t key, const char *path, size_t path_size, const char 
     size_t number_size = marey_varint_put(number, path_size);
     size_t head_size = sizeof(key) + number_size + path_size;
 
-    if (recording == NULL || path_size > NAME_KEPT_MAX ||
-        marey_file_has_source(recording->file, key))
+    if (recording == NULL)
+        return;
+    if (atomic_load_explicit(&marey_is_forked, memory_order_acquire))
+        marey_recording_adopt();
+    if (path_size > NAME_KEPT_MAX || marey_file_has_source(recording->file, key))
         return;
     uint8_t *buffer = malloc(head_size + text_size);
     if (buffer == NULL)

@@ -461,6 +461,30 @@ marey_resume_thrown(struct marey_lane *lane, const struct marey_function *functi
     unpark_spans(lane, key, now);
 }
 
+/* ---- arrows ---- */
+
+uint64_t
+marey_flow_out(struct marey_lane *lane)
+{
+    uint64_t now;
+
+    lane = arrive(lane, &now);
+    if (lane == NULL)
+        return 0;
+    struct marey_recording *recording = lane->recording;
+    uint32_t number = atomic_fetch_add(&recording->flow_count, 1) + 1;
+    uint64_t flow = (uint64_t)recording->process << MAREY_FLOW_BITS | number;
+    write_pending(lane);
+    write_op_number(lane, MAREY_OP_FLOW_OUT, flow, now, false);
+    return flow;
+}
+
+void
+marey_lane_flow_in(struct marey_lane *lane, uint64_t flow)
+{
+    write_op_number(lane, MAREY_OP_FLOW_IN, flow, lane->last_ticks, false);
+}
+
 /* ---- instants, counters, values ---- */
 
 void

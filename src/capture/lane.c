@@ -258,6 +258,10 @@ open_lane(struct marey_lane *lane)
     marey_define_lane(lane->recording, lane);
     start_chunk(lane);
     set_limit(lane);
+    if (lane->is_main && lane->recording->flow_is_due) {
+        lane->recording->flow_is_due = false;
+        marey_lane_flow_in(lane, lane->recording->flow);
+    }
     return true;
 }
 

@@ -23,7 +23,8 @@ atomic_bool marey_is_forked;
 static pthread_key_t thread_key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static void (*second_tick)(void);
-static bool is_child; /* of a process that recorded */
+static MAREY_THREAD_LOCAL uint64_t fork_flow; /* of the child this thread forks */
+static bool is_child;                         /* of a process that recorded */
 
 /* Of the recording's list of lanes. Outlives recordings, since a thread may end while
  * another stops the recording. */
@@ -104,6 +105,11 @@ after_fork_in_child(void)
     if (marey_lane_of_thread != &marey_idle_lane)
         marey_lane_of_thread->limit = NULL;
     is_child = true;
+    if (recording->no_children) {
+        /* None of the trace's: its slots and lanes are left alone for good. */
+        atomic_store(&marey_recording_now, NULL);
+        return;
+    }
     atomic_store(&marey_is_forked, true);
 }
 
@@ -121,6 +127,10 @@ marey_recording_adopt(void)
     recording->process = marey_file_take_process(recording->file);
     recording->start_ticks = marey_recording_ticks(recording);
     recording->start_ns = marey_monotonic_ns();
+    recording->flow = fork_flow;
+    recording->flow_is_due = fork_flow != 0;
+    atomic_store(&recording->flow_count, 0);
+    fork_flow = 0;
     marey_definitions_forked(recording, parent);
     struct marey_lane *lane = recording->lanes, *own = marey_lane_of_thread;
     recording->lanes = NULL;
@@ -136,6 +146,12 @@ marey_recording_adopt(void)
         recording->lanes = own;
         marey_lane_forked(own);
     }
+}
+
+void
+marey_recording_fork_flow(uint64_t flow)
+{
+    fork_flow = flow;
 }
 
 static void
@@ -223,7 +239,10 @@ marey_recording_start(const struct marey_recording_options *options,
     recording->pair_interval_ticks = recording->clock.ticks_per_second / 1000;
     atomic_init(&recording->next_pair_ticks,
                 recording->start_ticks + recording->pair_interval_ticks);
-    marey_definitions_start(recording, texts, options->options_text);
+    recording->flow = options->flow;
+    recording->flow_is_due = options->flow != 0;
+    recording->no_children = options->no_children;
+    marey_definitions_start(recording, options->parent, texts, options->options_text);
     atomic_store_explicit(&marey_recording_now, recording, memory_order_release);
     return MAREY_OK;
 }
@@ -278,6 +297,17 @@ marey_recording_finish(int exit_status, struct marey_file_counts *counts)
     marey_definitions_stop(recording);
     atomic_store(&marey_recording_now, NULL);
     marey_file_counts(recording->file, counts);
+}
+
+uint32_t
+marey_recording_process(void)
+{
+    struct marey_recording *recording = atomic_load(&marey_recording_now);
+
+    if (recording == NULL)
+        return 0;
+    marey_recording_adopt();
+    return recording->process;
 }
 
 bool

@@ -33,6 +33,10 @@ struct marey_recording {
     struct marey_lane *lanes;  /* all lanes of live threads; marey_lanes_lock */
     struct definitions definitions;
     char *options_text; /* owned */
+    uint64_t flow;      /* the arrow that leads here; 0: none */
+    bool flow_is_due;   /* its end is still to be written */
+    bool no_children;
+    _Atomic uint32_t flow_count; /* arrows that started here */
 };
 
 /* NULL: not recording. Read by the slow path of any thread, written by start and stop,
@@ -42,12 +46,15 @@ extern pthread_mutex_t marey_lanes_lock;
 
 /* True in a forked child that has not made itself known yet. */
 extern atomic_bool marey_is_forked;
-/* Makes the child a process of the trace. Called from the child's slow path. */
-void marey_recording_adopt(void);
 /* Clock records and the caller's tick, when they are due. Called at each roll. */
 void marey_recording_housekeep(struct marey_recording *recording, uint64_t now);
 /* Has the lane finished when the calling thread ends. */
 void marey_thread_watch(struct marey_lane *lane);
+
+/* ---- events.c ---- */
+
+/* The arrow that leads to this process ends here, as the lane's next event. */
+void marey_lane_flow_in(struct marey_lane *lane, uint64_t flow);
 
 /* ---- lane.c ---- */
 
@@ -71,7 +78,7 @@ void marey_lane_forked(struct marey_lane *lane);
 /* ---- define.c ---- */
 
 /* Process, options, and all that was defined in earlier recordings. */
-void marey_definitions_start(struct marey_recording *recording,
+void marey_definitions_start(struct marey_recording *recording, uint32_t parent,
                              const struct marey_process_texts *texts,
                              const char *options_text);
 void marey_definitions_forked(struct marey_recording *recording, uint32_t parent);

@@ -345,13 +345,13 @@ put_counter(struct chrome *c, const struct marey_step *step)
     marey_json_double(c->out, step->value);
     end_line(c);
 }
-
-/* An arrow binds to the call that is open where it stands. */
+/* An arrow binds to the call that is open where it stands; where none is, as at the
+ * start of a process, to the next one. */
 static void
 put_flow(struct chrome *c, const struct marey_step *step)
 {
     begin_event(c, step->kind == MAREY_STEP_FLOW_OUT ? 's' : 'f', step);
-    if (step->kind == MAREY_STEP_FLOW_IN)
+    if (step->kind == MAREY_STEP_FLOW_IN && step->depth > 0)
         MAREY_OUT_LITERAL(c->out, ",\"bp\":\"e\"");
     put_name(c, (struct marey_text){"flow", 4});
     put_category(c, "flow");

@@ -232,9 +232,38 @@ put_gap(struct text *t, uint64_t lost_count)
         MAREY_OUT_LITERAL(t->lines.out, " events were lost here ~~~");
 }
 
+/* The arrow from the call that starts a process to its first event. */
+static bool
+put_start(struct text *t, const struct marey_step *step)
+{
+    uint32_t index = marey_trace_process_of_flow(t->lines.trace, step->flow);
+    bool is_out = step->kind == MAREY_STEP_FLOW_OUT;
+    struct marey_process_info process;
+    uint8_t *at;
+
+    if (index == MAREY_NO_INDEX)
+        return false;
+    marey_trace_process(t->lines.trace, index, &process);
+    if (is_out)
+        MAREY_OUT_LITERAL(t->lines.out, "* starts process ");
+    else if (process.parent == MAREY_NO_INDEX)
+        return false;
+    else
+        MAREY_OUT_LITERAL(t->lines.out, "* started by process ");
+    if (!is_out)
+        marey_trace_process(t->lines.trace, process.parent, &process);
+    at = marey_out_room(t->lines.out, MAREY_NUMBER_SIZE_MAX);
+    marey_out_advance(t->lines.out, marey_number_unsigned(at, (uint64_t)process.pid));
+    MAREY_OUT_LITERAL(t->lines.out, ", ");
+    line_safe(t->lines.out, process.program);
+    return true;
+}
+
 static void
 put_flow(struct text *t, const struct marey_step *step)
 {
+    if (put_start(t, step))
+        return;
     if (step->kind == MAREY_STEP_FLOW_OUT)
         MAREY_OUT_LITERAL(t->lines.out, "* arrow out ");
     else

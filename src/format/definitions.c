@@ -151,6 +151,8 @@ get_process(struct marey_fields *fields, struct marey_definition *out)
     out->version = marey_fields_sized(fields, MAREY_NAME_SIZE_MAX);
     out->directory = marey_fields_sized(fields, MAREY_NAME_SIZE_MAX);
     out->text = marey_fields_sized(fields, MAREY_NAME_SIZE_MAX);
+    if (fields->next < fields->end)
+        out->flow = marey_fields_varint(fields);
 }
 
 static void
@@ -228,6 +230,15 @@ marey_definition_get(const struct marey_record *record, struct marey_definition 
         out->ticks = marey_fields_u64(&fields);
         out->key = marey_fields_u64(&fields);
         out->text = marey_fields_rest(&fields);
+        break;
+    case MAREY_DEF_CHILD_END:
+        out->ticks = marey_fields_u64(&fields);
+        out->pid = marey_fields_varint(&fields);
+        out->exit_status = marey_unzigzag(marey_fields_varint(&fields));
+        break;
+    case MAREY_DEF_EXEC:
+        out->ticks = marey_fields_u64(&fields);
+        out->is_done = marey_fields_u8(&fields) == 1;
         break;
     case MAREY_DEF_OPTIONS:
     case MAREY_DEF_NOTE: out->text = marey_fields_rest(&fields); break;

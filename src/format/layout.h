@@ -150,6 +150,9 @@ struct marey_extent_header {
 #define MAREY_OP_RESUME 0x60 /* + slot: that activation runs again */
 #define MAREY_ACTIVATION_SLOTS 32
 
+/* A flow id: serial of the process where it starts << this | a number, from 1. */
+#define MAREY_FLOW_BITS 24
+
 /* Roles of MAREY_OP_VALUES. */
 #define MAREY_ROLE_ARGUMENTS 1
 #define MAREY_ROLE_RETURN 2
@@ -186,6 +189,8 @@ struct marey_extent_header {
 #define MAREY_DEF_NOTE 12
 #define MAREY_DEF_HOST 13
 #define MAREY_DEF_WINDOW 22 /* this trace is a part of a longer recording */
+#define MAREY_DEF_CHILD_END 14
+#define MAREY_DEF_EXEC 15
 
 /* MAREY_DEF_FUNCTION flags */
 #define MAREY_FUNCTION_C 1

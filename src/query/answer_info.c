@@ -16,7 +16,8 @@ put_processes(struct marey_trace *trace, struct marey_answer *out)
         json_key_int(out, "pid", process.pid);
         json_key_int(out, "start_ns", process.start_ns);
         json_key_int(out, "end_ns", process.end_ns);
-        json_key_bool(out, "ended", process.state == MAREY_PROCESS_ENDED);
+        json_key_bool(out, "ended", process.state != MAREY_PROCESS_UNKNOWN);
+        json_key_bool(out, "replaced", process.state == MAREY_PROCESS_REPLACED);
         if (process.has_exit_status)
             json_key_int(out, "exit_status", process.exit_status);
         json_key_text(out, "program", process.program);

@@ -138,6 +138,9 @@ define_process(struct defining *defining, struct process *process,
     process->pid = def->pid;
     process->parent_pid = def->parent_pid;
     process->start_ticks = def->ticks;
+    process->flow = def->flow;
+    process->is_forked =
+        def->string_count > 0 || def->file_count > 0 || def->function_count > 0;
     process->executable = intern(defining, def->executable);
     process->version = intern(defining, def->version);
     process->directory = intern(defining, def->directory);
@@ -164,6 +167,24 @@ define_process(struct defining *defining, struct process *process,
     process->strings.first = def->string_count + 1;
     process->files.first = def->file_count + 1;
     process->functions.first = def->function_count + 1;
+}
+
+static void
+take_child_end(struct defining *defining, const struct marey_definition *def)
+{
+    struct marey_trace *trace = defining->trace;
+
+    if (!marey_memory_grow((void **)&trace->child_ends, &trace->child_end_capacity,
+                           trace->child_end_count + 1, sizeof(*trace->child_ends))) {
+        defining->is_out_of_memory = true;
+        return;
+    }
+    trace->child_ends[trace->child_end_count++] = (struct child_end){
+        .pid = def->pid,
+        .ticks = def->ticks,
+        .process = defining->process,
+        .exit_status = (int32_t)def->exit_status,
+    };
 }
 
 /* ---- lanes ---- */
@@ -266,7 +287,11 @@ define(struct defining *defining, const struct marey_definition *def)
     case MAREY_DEF_HOST:
         if (!marey_intern_put(&trace->hosts, def->boot_id, BOOT_ID_SIZE, &index))
             defining->is_out_of_memory = true;
+        else
+            process->host = index;
         break;
+    case MAREY_DEF_CHILD_END: take_child_end(defining, def); break;
+    case MAREY_DEF_EXEC: process->exec_ticks = def->is_done ? def->ticks : 0; break;
     case MAREY_DEF_OPTIONS: process->options = intern(defining, def->text); break;
     case MAREY_DEF_WINDOW:
         trace->has_window = true;
@@ -451,22 +476,6 @@ finish_lanes(struct marey_trace *trace)
     return true;
 }
 
-static void
-finish_processes(struct marey_trace *trace)
-{
-    for (size_t i = 0; i < trace->process_count; i++) {
-        struct process *process = &trace->processes[i];
-        if (!process->is_defined) {
-            trace->is_definition_lost = true;
-            process->start_ticks = trace->clock.origin;
-        }
-        if (process->last_ticks < process->start_ticks)
-            process->last_ticks = process->start_ticks;
-        if (!process->has_end || process->end_ticks < process->last_ticks)
-            process->end_ticks = process->last_ticks;
-    }
-}
-
 /* A stand-in for functions whose definition is lost. */
 static bool
 add_unknown(struct marey_trace *trace)
@@ -503,8 +512,9 @@ marey_trace_define(struct marey_trace *trace, struct marey_error *err)
         set_clock(&defining);
         is_done = finish_lanes(trace);
     }
+    if (is_done)
+        is_done = marey_process_finish(trace);
     if (is_done) {
-        finish_processes(trace);
         trace->is_definition_lost |= trace->directory->damaged_count > 0;
         is_done = !trace->is_definition_lost || add_unknown(trace);
     }

@@ -101,3 +101,128 @@ marey_trace_resolve_slow(const struct marey_trace *trace, const struct process *
         return MAREY_NO_INDEX;
     return map->indices[id - map->first];
 }
+
+/* ---- ends ---- */
+
+/* Processes by host, id and start: of two with one id the first ended before the second
+ * began, or became it. */
+struct incarnation {
+    uint64_t pid, start_ticks;
+    uint32_t host, process;
+};
+
+static int
+compare_incarnations(const void *a, const void *b)
+{
+    const struct incarnation *left = a, *right = b;
+
+    if (left->host != right->host)
+        return left->host < right->host ? -1 : 1;
+    if (left->pid != right->pid)
+        return left->pid < right->pid ? -1 : 1;
+    if (left->start_ticks != right->start_ticks)
+        return left->start_ticks < right->start_ticks ? -1 : 1;
+    return left->process < right->process ? -1 : left->process > right->process;
+}
+
+static void
+take_over(struct process *first, const struct process *next, uint32_t first_index)
+{
+    bool is_image =
+        next->parent == first_index ||
+        (first->is_forked && !next->is_forked && next->parent == first->parent);
+
+    if (first->has_end || (!is_image && first->exec_ticks == 0))
+        return;
+    first->has_end = first->is_replaced = true;
+    first->end_ticks = first->exec_ticks != 0 ? first->exec_ticks : next->start_ticks;
+}
+
+/* The last process of that id that had begun. */
+static struct process *
+find_ended(struct marey_trace *trace, const struct incarnation *all, size_t count,
+           const struct child_end *end)
+{
+    uint32_t host = trace->processes[end->process].host;
+    struct incarnation wanted = {end->pid, end->ticks, host, UINT32_MAX};
+    size_t from = 0, to = count;
+
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (compare_incarnations(&all[middle], &wanted) <= 0)
+            from = middle + 1;
+        else
+            to = middle;
+    }
+    if (from == 0 || all[from - 1].pid != end->pid || all[from - 1].host != host)
+        return NULL;
+    return &trace->processes[all[from - 1].process];
+}
+
+static void
+apply_ends(struct marey_trace *trace, struct incarnation *all, size_t count)
+{
+    marey_sort(all, count, sizeof(*all), compare_incarnations);
+    for (size_t i = 0; i + 1 < count; i++)
+        if (all[i].host == all[i + 1].host && all[i].pid == all[i + 1].pid)
+            take_over(&trace->processes[all[i].process],
+                      &trace->processes[all[i + 1].process], all[i].process);
+    for (size_t i = 0; i < trace->child_end_count; i++) {
+        const struct child_end *end = &trace->child_ends[i];
+        struct process *process = find_ended(trace, all, count, end);
+        if (process == NULL)
+            continue;
+        process->exit_status = end->exit_status;
+        process->has_exit_status = true;
+        if (!process->has_end)
+            process->end_ticks =
+                process->exec_ticks != 0 ? process->exec_ticks : end->ticks;
+        process->is_replaced |= process->exec_ticks != 0;
+        process->has_end = true;
+    }
+}
+
+bool
+marey_process_finish(struct marey_trace *trace)
+{
+    struct incarnation *all = marey_memory_new(trace->process_count + 1, sizeof(*all));
+    size_t count = 0;
+    bool is_done = all != NULL;
+
+    for (size_t i = 0; i < trace->process_count && is_done; i++) {
+        struct process *process = &trace->processes[i];
+        if (!process->is_defined) {
+            trace->is_definition_lost = true;
+            process->start_ticks = trace->clock.origin;
+        } else {
+            all[count++] = (struct incarnation){process->pid, process->start_ticks,
+                                                process->host, (uint32_t)i};
+        }
+        if (process->last_ticks < process->start_ticks)
+            process->last_ticks = process->start_ticks;
+        if (process->flow != 0 &&
+            marey_table_get(&trace->flow_index, process->flow) == MAREY_TABLE_NONE)
+            is_done = marey_table_put(&trace->flow_index, process->flow, (uint32_t)i);
+    }
+    if (is_done)
+        apply_ends(trace, all, count);
+    for (size_t i = 0; i < trace->process_count; i++) {
+        struct process *process = &trace->processes[i];
+        if (process->exec_ticks != 0 && !process->has_end) {
+            process->has_end = process->is_replaced = true;
+            process->end_ticks = process->exec_ticks;
+        }
+        if (!process->has_end || process->end_ticks < process->last_ticks)
+            process->end_ticks = process->last_ticks;
+    }
+    marey_memory_free(all);
+    return is_done;
+}
+
+uint32_t
+marey_trace_process_of_flow(const struct marey_trace *trace, uint64_t flow)
+{
+    uint32_t index = marey_table_get(&trace->flow_index, flow);
+
+    return index == MAREY_TABLE_NONE ? MAREY_NO_INDEX : index;
+}

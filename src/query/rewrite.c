@@ -127,6 +127,39 @@ put_process(struct rewrite *rewrite, struct marey_fields *fields)
                                             : rewrite->process_base + index + 1);
 }
 
+/* The arrow's number among those of all traces together. */
+static uint64_t
+rewrite_flow(const struct rewrite *rewrite, uint64_t flow)
+{
+    uint64_t serial = flow >> MAREY_FLOW_BITS;
+    uint32_t index = serial > MAREY_PROCESS_MAX
+                         ? MAREY_NO_INDEX
+                         : process_index(rewrite->trace, (uint32_t)serial);
+
+    if (index == MAREY_NO_INDEX)
+        return flow;
+    return (rewrite->process_base + index + UINT64_C(1)) << MAREY_FLOW_BITS |
+           (flow & ((UINT64_C(1) << MAREY_FLOW_BITS) - 1));
+}
+
+/* Behind its fixed fields and its texts a process says which arrow leads to it. */
+static void
+put_born(struct rewrite *rewrite, struct marey_fields *fields,
+         const struct marey_record *record)
+{
+    struct marey_definition def;
+
+    if (!marey_definition_get(record, &def) || def.flow == 0)
+        return;
+    const uint8_t *end = def.text.bytes + def.text.size_bytes;
+    if (def.text.bytes == NULL || end < fields->next)
+        return;
+    marey_encode_bytes(&rewrite->body, fields->next, (size_t)(end - fields->next));
+    marey_encode_varint(&rewrite->body, rewrite_flow(rewrite, def.flow));
+    fields->next = end;
+    marey_fields_varint(fields);
+}
+
 /* A pair of a foreign clock says what the whole's clocks showed at that moment. */
 static void
 put_clock(struct rewrite *rewrite, struct marey_fields *fields)
@@ -151,16 +184,20 @@ put_clock(struct rewrite *rewrite, struct marey_fields *fields)
 
 /* The fields of a record that change, into rewrite->body. What follows them stays. */
 static void
-put_fields(struct rewrite *rewrite, uint8_t tag, struct marey_fields *fields)
+put_fields(struct rewrite *rewrite, const struct marey_record *record,
+           struct marey_fields *fields)
 {
-    switch (tag) {
+    switch (record->tag) {
     case MAREY_DEF_PROCESS:
         copy_varint(rewrite, fields);
         copy_varint(rewrite, fields);
         put_process(rewrite, fields);
         put_ticks(rewrite, fields);
+        put_born(rewrite, fields, record);
         break;
-    case MAREY_DEF_PROCESS_END: put_ticks(rewrite, fields); break;
+    case MAREY_DEF_PROCESS_END:
+    case MAREY_DEF_CHILD_END:
+    case MAREY_DEF_EXEC: put_ticks(rewrite, fields); break;
     case MAREY_DEF_LANE:
         put_lane(rewrite, fields);
         for (int i = 0; i < 3; i++)
@@ -213,7 +250,7 @@ marey_rewrite_definitions(struct rewrite *rewrite, const struct marey_extent *ex
         struct marey_fields fields = {record.body, record.body + record.size_bytes,
                                       false};
         marey_encoder_clear(&rewrite->body);
-        put_fields(rewrite, record.tag, &fields);
+        put_fields(rewrite, &record, &fields);
         if (fields.is_bad)
             return false;
         struct marey_span rest = marey_fields_rest(&fields);
@@ -237,7 +274,8 @@ marey_rewrite_is_same(const struct rewrite *rewrite, const struct marey_extent *
 {
     if (extent->kind != MAREY_EXTENT_EVENTS)
         return extent->kind != MAREY_EXTENT_DEFINITIONS;
-    if (!rewrite->is_same_clock)
+    /* Serials of processes are in the ids of arrows. */
+    if (!rewrite->is_same_clock || rewrite->process_base > 0)
         return false;
     /* Serials of lanes are in the events of threads that run tasks. */
     return !rewrite->trace->processes[rewrite->process].has_tasks;
@@ -265,6 +303,9 @@ put_event(struct rewrite *rewrite, struct marey_event *event)
     event->ticks = marey_rewrite_ticks(rewrite, event->ticks);
     if (event->kind == MAREY_EVENT_SWITCH) {
         event->number = marey_rewrite_lane(rewrite, (uint32_t)event->number);
+    } else if (event->kind == MAREY_EVENT_FLOW_OUT ||
+               event->kind == MAREY_EVENT_FLOW_IN) {
+        event->number = rewrite_flow(rewrite, event->number);
     } else if (event->kind == MAREY_EVENT_RESYNC) {
         marey_encoder_clear(body);
         marey_encode_chunk(body, event->ticks);

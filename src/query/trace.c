@@ -54,6 +54,8 @@ marey_trace_close(struct marey_trace *trace)
     marey_intern_release(&trace->files);
     marey_intern_release(&trace->hosts);
     marey_table_release(&trace->lane_index);
+    marey_table_release(&trace->flow_index);
+    marey_memory_free(trace->child_ends);
     marey_table_release(&trace->source_index);
     marey_memory_free(trace->processes);
     marey_memory_free(trace->lanes);
@@ -167,7 +169,10 @@ marey_trace_process(const struct marey_trace *trace, uint32_t index,
         .parent_pid = (int64_t)process->parent_pid,
         .start_ns = clock_ns(&trace->clock, process->start_ticks),
         .end_ns = clock_ns(&trace->clock, process->end_ticks),
-        .state = process->has_end ? MAREY_PROCESS_ENDED : MAREY_PROCESS_UNKNOWN,
+        .state = process->is_replaced ? MAREY_PROCESS_REPLACED
+                 : process->has_end   ? MAREY_PROCESS_ENDED
+                                      : MAREY_PROCESS_UNKNOWN,
+        .flow = process->flow,
         .exit_status = process->exit_status,
         .has_exit_status = process->has_exit_status,
         .program = marey_trace_text(trace, process->program),

@@ -36,7 +36,10 @@ struct process {
     uint64_t start_ticks;
     uint64_t end_ticks; /* as said, or of the last event */
     uint64_t last_ticks;
-    uint64_t cost_ps[3];                                       /* by MAREY_COST_* */
+    uint64_t flow;       /* the arrow that leads to it; 0: none */
+    uint64_t exec_ticks; /* when it became another program; 0: it did not */
+    uint32_t host;       /* index into trace->hosts */
+    uint64_t cost_ps[3]; /* by MAREY_COST_* */
     uint32_t program, executable, version, directory, options; /* strings */
     uint32_t first_argument; /* into trace->arguments */
     uint32_t argument_count;
@@ -45,6 +48,15 @@ struct process {
     bool has_tasks;  /* lanes that are no threads */
     bool has_end;
     bool has_exit_status;
+    bool is_forked;   /* shares what its parent defined */
+    bool is_replaced; /* became another program */
+};
+
+/* What a parent saw of the end of a child. */
+struct child_end {
+    uint64_t pid, ticks;
+    uint32_t process; /* index; who saw it */
+    int32_t exit_status;
 };
 
 struct lane {
@@ -102,6 +114,10 @@ struct marey_trace {
     struct marey_intern hosts;     /* boot ids */
     struct process *processes;     /* owned; by serial */
     size_t process_count, process_capacity;
+    struct child_end *child_ends; /* owned; in the order they were read */
+    size_t child_end_count, child_end_capacity;
+    struct marey_table
+        flow_index;     /* id of an arrow -> index of the process it ends at */
     struct lane *lanes; /* owned; by process and serial */
     size_t lane_count, lane_capacity;
     struct marey_table lane_index; /* lane_key() -> index */
@@ -148,6 +164,10 @@ bool marey_process_list(struct marey_trace *trace);
 /* Hangs a process below its parent, whose index is lower than its own. */
 void marey_process_set_parent(struct marey_trace *trace, struct process *process,
                               uint32_t index);
+
+/* Ends, exit statuses and arrows: what follows from all processes together. Their
+ * last_ticks are known. False: no memory. */
+bool marey_process_finish(struct marey_trace *trace);
 
 /* Reads all definition streams into the tables. */
 enum marey_status marey_trace_define(struct marey_trace *trace,

@@ -242,7 +242,7 @@ def test_info_tells_what_is_there(shop: Path) -> None:
         "1.0 ns an event of a Python function",
         "2 processes",
         "exit 3",
-        "killed, or running",
+        "killed, or unknown",
         "3 threads",
         "worker-1",
     ):

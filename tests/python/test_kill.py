@@ -196,7 +196,8 @@ def test_a_forked_child_that_is_killed_leaves_the_parent_whole(
         parent, child = opened.processes
         assert parent.has_ended
         assert parent.exit_status == 0
-        assert not child.has_ended
+        assert child.has_ended
+        assert child.exit_status == -signal.SIGKILL  # as the parent's wait told
         assert child.parent == parent.index
         ways = {
             (call.process.index, call.name): call.ended

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marey.cli import _common
@@ -70,7 +72,7 @@ def _write_text(trace: Trace, info: Info) -> None:
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         _common.write(f"{name:{width}}  {_common.safe(value)}\n")
-    _write_processes(processes)
+    _write_processes(processes, trace.path)
     _write_threads(trace)
     sys.stdout.flush()
 
@@ -113,20 +115,21 @@ def _cost(info: Info) -> str:
     return ", ".join(costs) + " (measured)" if costs else "not measured"
 
 
-def _write_processes(processes: tuple[Process, ...]) -> None:
+def _write_processes(processes: tuple[Process, ...], path: str) -> None:
     _common.write(f"\n{show_count(len(processes), 'process')}\n")
     rows = [
         [
             str(process.pid),
             _moment(process.start_ns),
             _span(process.start_ns, process.end_ns),
-            _state(process),
+            "" if process.parent is None else str(processes[process.parent].pid),
+            _state(process, path),
             process.program,
         ]
         for process in processes
     ]
-    head = ["pid", "start", "duration", "status", "program"]
-    _common.write(_common.table(head, rows, left=(3, 4)))
+    head = ["pid", "start", "duration", "parent", "status", "program"]
+    _common.write(_common.table(head, rows, left=(4, 5)))
 
 
 def _write_threads(trace: Trace) -> None:
@@ -162,10 +165,34 @@ def _span(start_ns: int | None, end_ns: int | None) -> str:
     return show_duration(end_ns - start_ns)
 
 
-def _state(process: Process) -> str:
-    if process.exit_status is not None:
-        return f"exit {process.exit_status}"
-    return "ended" if process.has_ended else "killed, or running"
+def _state(process: Process, path: str) -> str:
+    status = process.exit_status
+    if process.is_replaced:
+        return "became another program"
+    if status is not None and status < 0:
+        return f"killed by {_signal_name(-status)}"
+    if status is not None:
+        return f"exit {status}"
+    if process.has_ended:
+        return "ended"
+    return "running" if _is_running(process.pid, path) else "killed, or unknown"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _is_running(pid: int, path: str) -> bool:
+    """Whether a process of this host has the trace mapped, as its writers have."""
+    try:
+        inode = str(Path(path).stat().st_ino)
+        maps = Path(f"/proc/{pid}/maps").read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return False
+    return any(line.split(None, 5)[4] == inode for line in maps.splitlines())
 
 
 # ---- JSON ----
@@ -197,12 +224,12 @@ def _as_json(trace: Trace, info: Info) -> dict[str, object]:
         "cost_ns_per_event": info.cost_python_ns or None,
         "cost_ns_per_c_event": info.cost_c_ns or None,
         "notes": list(trace.notes),
-        "processes": [_process_json(process) for process in processes],
+        "processes": [_process_json(process, trace.path) for process in processes],
         "threads": [_lane_json(lane) for lane in trace.lanes],
     }
 
 
-def _process_json(process: Process) -> dict[str, object]:
+def _process_json(process: Process, path: str) -> dict[str, object]:
     return {
         "pid": process.pid,
         "parent_pid": process.parent_pid,
@@ -215,6 +242,8 @@ def _process_json(process: Process) -> dict[str, object]:
         "start_ns": process.start_ns,
         "end_ns": process.end_ns,
         "ended": process.has_ended,
+        "replaced": process.is_replaced,
+        "running": not process.has_ended and _is_running(process.pid, path),
         "exit_status": process.exit_status,
         "options": process.options,
     }
