@@ -112,8 +112,8 @@ c_field(PyObject *object, const char *prefix, const char *name)
 
     for (Py_ssize_t i = 0; order != NULL && i < PyTuple_GET_SIZE(order); i++) {
         PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(order, i);
-        if ((base->tp_flags & Py_TPFLAGS_HEAPTYPE) != 0 ||
-            strncmp(base->tp_name, prefix, strlen(prefix)) != 0)
+        /* A class of Python has no getters of C, whatever its name. */
+        if (strncmp(base->tp_name, prefix, strlen(prefix)) != 0)
             continue;
         PyObject *value = call_getter(base, object, name);
         PyErr_Clear();

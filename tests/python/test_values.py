@@ -304,7 +304,8 @@ def test_an_exception_that_is_set_stays(tmp_path: Path) -> None:
         except KeyError as error:
             marey.log("error", error)
             marey.log("odd", "\ud800")
-            assert sys.exc_info()[1] is error
+            same = sys.exc_info()[1] is error
+    assert same
 
 
 def test_values_are_those_of_the_moment(tmp_path: Path) -> None:
