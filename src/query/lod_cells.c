@@ -98,6 +98,8 @@ lod_cell_item(const struct marey_lod_node *node, const struct marey_lod_cell *ce
     item.flags = cell->flags;
     item.count = 1;
     item.busy_ns = end - begin;
+    if (cell->flags & MAREY_LOD_LOSS && cell->count > 0)
+        item.count = marey_lod_count_of(cell->count);
     if (cell->flags & MAREY_LOD_DENSE) {
         item.count = marey_lod_count_of(cell->count);
         item.busy_ns = (end - begin) / 255 * cell->coverage +

@@ -121,6 +121,34 @@ def test_what_is_filtered_is_out_of_the_picture_and_the_numbers(
     assert shown["invalid"] == "true"
 
 
+@needs_browser
+def test_lanes_are_arranged_and_read(server: Server) -> None:
+    shown = browse("lanes.mjs", server.address)
+    assert shown["errors"] == []
+    straight, turned = ["MainThread", "worker"], ["worker", "MainThread"]
+    assert shown["order"] == straight
+    assert shown["line"]
+    assert shown["dragged"] == turned
+    assert shown["moved"] == straight
+    assert (shown["focus"], shown["focusAbove"]) == ("1", "0")
+    assert shown["pinned"] == turned
+    assert shown["hidden"] == ["worker"]
+    assert shown["hiddenText"] == "1 hidden"
+    assert shown["shownAgain"] == straight
+    assert shown["folded"]
+    assert shown["lanesFound"] == ["worker"]
+    name, _, value = shown["tip"].partition(": ")
+    assert name == "queue"
+    assert 0 <= float(value) <= 8
+    assert len(shown["marks"]) == 1
+    assert shown["callNames"] == ["inner"]
+    assert shown["lineNote"].startswith("5,000 × ")
+    assert "Duration: " in shown["copied"]
+    assert shown["slowestInside"] == 380  # 40, 40 in len, 300
+    first, second = shown["returns"]
+    assert 0 < second - first < 1000
+
+
 tools = (
     all(shutil.which(name) for name in ("node", "clang", "wasm-ld"))
     and (ROOT / "viewer/node_modules/esbuild").exists()

@@ -34,6 +34,7 @@ export interface Strip {
 }
 
 export const ROW_HEIGHT = 18
+export const ROW_HEIGHT_LARGE = 23 // where the letters are larger
 export const THIN_ROW = 3
 export const THIN_ROWS_MAX = 6
 export const SOME_ROWS = 24
@@ -75,8 +76,8 @@ export function laneStates(
   })
 }
 
-function laneStrip(state: LaneState, top: number): Strip {
-  const rowHeight = state.fold === 'thin' ? THIN_ROW : ROW_HEIGHT
+function laneStrip(state: LaneState, top: number, fullRow: number): Strip {
+  const rowHeight = state.fold === 'thin' ? THIN_ROW : fullRow
   const most =
     state.fold === 'thin' ? THIN_ROWS_MAX : state.fold === 'some' ? SOME_ROWS : Infinity
   const rowsShown = Math.max(Math.min(state.rows, most), 1)
@@ -90,6 +91,7 @@ export function layout(
   info: TraceInfo,
   states: LaneState[],
   series: Series[],
+  rowHeight: number = ROW_HEIGHT,
 ): Strip[] {
   const strips: Strip[] = []
   let top = 0
@@ -99,7 +101,7 @@ export function layout(
     top += strip.height
   }
   const addLane = (state: LaneState) => {
-    add(laneStrip(state, top))
+    add(laneStrip(state, top, rowHeight))
     for (const one of series)
       if (one.lane === state.lane)
         add({

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { functionExtent, tokenLines } from '../base/python'
 import { readPlace, writePlace, type Place } from './address'
+import { calledName, findCalls } from './callees'
+import { functionsKept, NO_FILTER, readFilter, writeFilter } from './filter'
 import { flameBoxes, inverted, upright } from './flame'
 import { layout, laneStates, stripAt } from './lanes'
 import { compile, findFunctions } from './search'
@@ -168,4 +170,40 @@ test('source keeps every character, and a function ends where its block does', (
     source,
   )
   assert.deepEqual(functionExtent(source.split('\n'), 3), [3, 7])
+})
+
+test('a filter comes back from an address, and keeps what it says', () => {
+  const filter = { code: 'app.* -app.db', foldsLibrary: true, depth: 3, shortest: 1500 }
+  assert.deepEqual(readFilter(decodeURIComponent(writeFilter(filter))), filter)
+  assert.deepEqual(readFilter('dx!s-1!'), NO_FILTER)
+  assert.equal(functionsKept(info, NO_FILTER), null)
+  const kept = (code: string, foldsLibrary = false) => [
+    ...functionsKept(info, { ...NO_FILTER, code, foldsLibrary })!,
+  ]
+  assert.deepEqual(kept('', true), [1, 1, 0])
+  assert.deepEqual(kept('app.*'), [1, 1, 0])
+  assert.deepEqual(kept('app.db*'), [1, 0, 0])
+  assert.deepEqual(kept('app*'), [1, 1, 0])
+  assert.deepEqual(kept('-app.db'), [0, 1, 1])
+  assert.deepEqual(kept('-app.db app*'), [0, 1, 0])
+  assert.deepEqual(kept('/^len$|main/'), [0, 1, 0])
+})
+
+test('calls are found in the text by the names of what was called', () => {
+  assert.equal(calledName('Index.file'), 'file')
+  assert.equal(calledName('Book.__init__'), 'Book')
+  assert.equal(calledName('main.<locals>.<lambda>'), '')
+  const lines = tokenLines('def main():\n    len (get(x))\n    len\n    y.get()\n')
+  const callees = [0, 2].map((fn) => ({ fn, calls: 2, total: 9 }))
+  const found = findCalls(info, lines, 1, 4, callees)
+  const told = [...found].map(([key, place]) => [
+    key.split(':')[0],
+    place.callee.fn,
+    place.isOnly,
+  ])
+  assert.deepEqual(told, [
+    ['2', 2, true],
+    ['2', 0, false],
+    ['4', 0, false],
+  ])
 })

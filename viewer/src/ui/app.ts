@@ -3,6 +3,7 @@ import { formatDuration, formatMany } from '../base/units'
 import { Dropped } from '../data/client'
 import { EVENT_ANY, EVENT_BEGINS } from '../data/protocol'
 import { inverted, upright } from '../model/flame'
+import { ROW_HEIGHT, ROW_HEIGHT_LARGE } from '../model/lanes'
 import { framed, panned, zoomed } from '../model/window'
 import { readColours, type Colours } from '../view/colours'
 import { Flame } from '../view/flame'
@@ -32,6 +33,7 @@ export class App {
   private readonly gutter: Gutter
   readonly pointer: Pointer
   readonly film: Film
+  readonly functions: Functions
   private readonly flame: Flame
   readonly commands: Commands
   private flameKey = ''
@@ -61,7 +63,7 @@ export class App {
     this.finder = new Finder(session, goTo)
     const callSource = new SourceView(byId('call-source'), session)
     new Details(byId('call-facts'), byId('call-aside'), session, callSource, goTo)
-    new Functions(
+    this.functions = new Functions(
       byId('functions-table'),
       byId('functions-aside'),
       session,
@@ -95,6 +97,15 @@ export class App {
     }
     document.onpointerdown = () => document.body.classList.remove('keyboard')
     session.on(['area', 'tab', 'data', 'search', 'theme'], () => void this.showFlame())
+    const large = matchMedia('(min-width: 2600px)')
+    const fit = () => {
+      session.rowHeight = large.matches ? ROW_HEIGHT_LARGE : ROW_HEIGHT
+      this.colours = readColours(session.dark)
+      session.arrange()
+      session.tell('theme')
+    }
+    large.addEventListener('change', fit, { signal: session.life })
+    fit()
     this.showSummary()
     this.places = new Places(session, this.finder, TABS, (lane, depth) =>
       this.timeline.reveal(lane, depth),
@@ -210,6 +221,7 @@ export class App {
   // ---- the rest ----
 
   private wireButtons(): void {
+    byId('find-lane').addEventListener('click', () => this.openLanes())
     byId('theme').addEventListener('click', () => this.switchTheme())
     byId('help').addEventListener('click', () => this.commands.openHelp())
     byId('palette').addEventListener('click', () => this.commands.openPalette())

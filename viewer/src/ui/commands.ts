@@ -77,6 +77,7 @@ export class Commands {
     const key = keyOf(event)
     if (isTyping && !key.startsWith('Ctrl+')) return
     if (document.querySelector('dialog[open]') || event.altKey) return
+    if (event.defaultPrevented) return
     const onControl =
       target?.matches('button, a, summary') && ['Space', 'Enter'].includes(event.code)
     const command = this.byKey.get(key)

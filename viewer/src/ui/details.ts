@@ -34,6 +34,7 @@ export class Details {
     private readonly source: SourceView,
     private readonly goTo: (chosen: Chosen) => void,
   ) {
+    source.onCall = (fn) => void this.goInside(fn)
     session.on('chosen', () => void this.load())
     session.on('data', () => {
       if (!this.call) void this.load()
@@ -171,6 +172,23 @@ export class Details {
     this.goTo({ lane, depth, time: begin, begin, end: begin + duration, fn })
   }
 
+  /** The slowest call of a function inside the chosen call. */
+  private async goInside(fn: number): Promise<void> {
+    const { session } = this
+    const { chosen } = session
+    if (!chosen) return
+    const window = {
+      from: Math.max(Math.floor(chosen.begin), 0),
+      to: Math.ceil(chosen.end),
+      lanes: session.laneTable([chosen.lane]),
+    }
+    const calls = await session.client.ask('calls', [fn, window, 1], { key: 'inside' })
+    const slowest = calls.slowest[0]
+    if (!slowest) return
+    const [begin, duration, lane, depth] = slowest
+    this.goTo({ lane, depth, time: begin, begin, end: begin + duration, fn })
+  }
+
   private note(text: string): void {
     this.box.append(make('p', { class: 'quiet' }, text))
   }
@@ -180,7 +198,8 @@ export class Details {
     const { info } = this.session
     let line = call.line
     if (info.functions.file[call.function]) {
-      void this.source.show(call.function)
+      const callees = call.children.map(([fn, calls, total]) => ({ fn, calls, total }))
+      void this.source.show(call.function, [], callees)
       return
     }
     for (const frame of [...call.parents].reverse()) {
@@ -386,7 +405,7 @@ export class Details {
           make(
             'td',
             {},
-            functionButton(session, fn, () => session.chooseFunction(fn)),
+            functionButton(session, fn, () => void this.goInside(fn)),
           ),
           make('td', { class: 'number' }, formatCount(calls)),
           make('td', { class: 'number with-bar' }, bar, formatDuration(time)),
@@ -477,7 +496,11 @@ export function slowestTable(
             formatDuration(duration),
           ),
         ),
-        make('td', { class: 'number' }, formatMoment(begin, Math.max(duration, 1))),
+        make(
+          'td',
+          { class: 'number' },
+          formatMoment(begin, Math.max(duration / 20, 1)),
+        ),
         make('td', {}, laneName(session.info.lanes[lane] ?? session.info.lanes[0]!)),
         make(
           'td',

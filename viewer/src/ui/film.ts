@@ -243,18 +243,24 @@ export class Film {
     )
     this.list.lastElementChild?.scrollIntoView({ block: 'nearest' })
     const inner = this.innermostWithSource()
-    if (inner) void this.source.show(inner.fn, inner.line > 0 ? [inner.line] : [])
+    if (inner) void this.source.show(inner.fn, inner.lines, inner.callees)
   }
 
   /** The innermost call whose text is known, and the line it stands at, where known. */
-  private innermostWithSource(): { fn: number; line: number } | null {
+  private innermostWithSource() {
     const { session } = this
     for (let i = this.stack.length - 1; i >= 0; i--) {
       const frame = this.stack[i]!
       if (session.info.functions.file[frame.function])
-        return { fn: frame.function, line: this.stack[i + 1]?.line ?? 0 }
+        return this.standing(frame, this.stack[i + 1])
     }
     return null
+  }
+
+  private standing(frame: Frame, callee: Frame | undefined) {
+    const lines = callee && callee.line > 0 ? [callee.line] : []
+    const callees = callee ? [{ fn: callee.function, calls: 1, total: 0 }] : []
+    return { fn: frame.function, lines, callees }
   }
 
   describe(): string {

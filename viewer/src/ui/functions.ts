@@ -93,6 +93,7 @@ export class Functions {
     private readonly source: SourceView,
     private readonly goTo: (chosen: Chosen) => void,
   ) {
+    source.onCall = (fn) => this.choose(fn)
     this.onlyOwn.addEventListener('change', () => this.arrange())
     replace(
       box,
@@ -197,6 +198,18 @@ export class Functions {
     this.renderRows()
   }
 
+  /** All rows, also those out of sight, between tabulators. */
+  asText(): string {
+    const { info } = this.session
+    const head = ['Function', 'Place', ...COLUMNS.map((column) => column.name)]
+    const rows = this.rows.map((row) => [
+      functionFull(info, row[0]),
+      functionPlace(info, row[0]),
+      ...COLUMNS.map((column) => column.text(row)),
+    ])
+    return [head, ...rows].map((row) => row.join('\t')).join('\n') + '\n'
+  }
+
   private renderHead(): void {
     const cell = (name: string, title: string, index: number) => {
       const sort =
@@ -276,7 +289,13 @@ export class Functions {
 
   private choose(fn: number): void {
     this.session.chooseFunction(fn)
-    void this.source.show(fn)
+  }
+
+  private showSource(fn: number, totals: Totals): void {
+    const callees = totals.edges
+      .filter((edge) => edge[1] === fn)
+      .map((edge) => ({ fn: edge[0], calls: edge[2], total: edge[3] }))
+    void this.source.show(fn, [], callees)
   }
 
   private async renderAside(): Promise<void> {
@@ -294,6 +313,7 @@ export class Functions {
       )
       return
     }
+    this.showSource(fn, totals)
     const edges = (of: number, other: number) =>
       totals.edges
         .filter((edge) => edge[of] === fn && edge[other]! >= 0)

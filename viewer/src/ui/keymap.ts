@@ -2,7 +2,7 @@
 import { EVENT_ANY, EVENT_BEGINS, EVENT_ENDS } from '../data/protocol'
 import type { App } from './app'
 import type { Command } from './commands'
-import { copyText, reportCommand, savePicture } from './share'
+import { copyText, reportCommand, savePicture, shownText } from './share'
 
 export function keymap(app: App): Command[] {
   const { session } = app
@@ -118,6 +118,12 @@ export function keymap(app: App): Command[] {
     make('Page', 'Keys', ['Shift+Slash'], () => app.commands.openHelp()),
     make('Copy', 'Copy the address of this view', [], () => {
       void copyText(app.places.address(), 'address')
+    }),
+    make('Copy', 'Copy what the panel shows as text', ['Shift+KeyC'], () => {
+      void copyText(
+        session.tab === 'functions' ? app.functions.asText() : shownText(session),
+        'text',
+      )
     }),
     make('Copy', 'Copy a command line that reports this window', [], () => {
       void copyText(reportCommand(session), 'command')

@@ -1,8 +1,9 @@
 /** Mouse, wheel and touch on the lanes and the ruler. */
 import { panned, toNanos, zoomed, framed } from '../model/window'
 import { FLAG_LOSS } from '../data/drawing'
-import { formatCount, formatDuration, formatMoment } from '../base/units'
+import { formatDuration, formatMoment } from '../base/units'
 import { functionFull, functionPlace } from '../model/trace'
+import { lossText } from '../view/notes'
 import type { Hit, Timeline } from '../view/timeline'
 import { make, replace } from './dom'
 import type { Session } from '../view/session'
@@ -180,11 +181,11 @@ export class Pointer {
   private hover(event: PointerEvent | null): void {
     const { timeline, session } = this
     const hit = event ? timeline.hit(event.offsetX, event.offsetY) : null
+    session.cursor = event ? timeline.timeAt(event.offsetX) : null
+    session.tell('hover')
+    if (event && !hit && this.hoverCounter(event)) return
     timeline.overlay.style.cursor = hit ? 'pointer' : 'default'
-    if (hit || timeline.hover) {
-      timeline.hover = hit
-      session.tell('hover')
-    }
+    timeline.hover = hit
     this.tip.hidden = !hit
     if (!hit || !event) return
     const { info } = session
@@ -192,7 +193,7 @@ export class Pointer {
     if (hit.depth < 0) {
       const name =
         hit.flags & FLAG_LOSS
-          ? `${formatCount(hit.count)} events were lost here`
+          ? `events were lost here: ${lossText(hit.count, hit.flags)}`
           : session.string(hit.fn) || 'a point in time'
       replace(
         this.tip,
@@ -214,6 +215,37 @@ export class Pointer {
             )
           : null,
       )
+    this.placeTip(event)
+  }
+
+  private hoverCounter(event: PointerEvent): boolean {
+    const { session, timeline } = this
+    const found = timeline.counterAt(event.offsetX, event.offsetY)
+    if (!found) return false
+    const { low, high, last, series } = found
+    timeline.hover = null
+    timeline.overlay.style.cursor = 'default'
+    replace(
+      this.tip,
+      make(
+        'strong',
+        {},
+        `${session.string(series.string) || 'counter'}: ${plain(last)}`,
+      ),
+      low < high
+        ? make(
+            'div',
+            { class: 'quiet' },
+            `${plain(low)} to ${plain(high)} in this pixel`,
+          )
+        : null,
+    )
+    this.tip.hidden = false
+    this.placeTip(event)
+    return true
+  }
+
+  private placeTip(event: PointerEvent): void {
     const box = this.tip.getBoundingClientRect()
     const x = Math.min(event.clientX + 14, window.innerWidth - box.width - 8)
     const y =
@@ -222,4 +254,8 @@ export class Pointer {
         : event.clientY + 18
     this.tip.style.transform = `translate(${Math.max(x, 4)}px, ${Math.max(y, 4)}px)`
   }
+}
+
+function plain(value: number): string {
+  return Number(value.toPrecision(7)).toLocaleString('en')
 }

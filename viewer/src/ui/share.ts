@@ -29,12 +29,36 @@ export async function copyText(text: string, what: string): Promise<void> {
   )
 }
 
+/** The chosen call as text, as the panel shows it; else the table; else the stack. */
+export function shownText(session: Session): string {
+  const panel = document.querySelector('.panel-body:not([hidden])')
+  if (!panel) return ''
+  const lines: string[] = [`${session.opened.name}  ${location.href}`, '']
+  const put = (text: string | null | undefined) => {
+    if (text) lines.push(text.trim())
+  }
+  for (const element of panel.querySelectorAll(
+    'h2, h3, .place, .scope, .facts dt, .table tr, .stack li, figcaption',
+  )) {
+    if (element.matches('dt'))
+      put(`${element.textContent}: ${element.nextElementSibling?.textContent ?? ''}`)
+    else if (element instanceof HTMLTableRowElement)
+      put([...element.cells].map((cell) => cell.textContent.trim()).join('\t'))
+    else put(element.textContent)
+  }
+  return lines.join('\n') + '\n'
+}
+
 /** The command that prints what the window (or the area) shows. */
 export function reportCommand(session: Session): string {
   const { from, to } = session.area ?? session.span
   const start = `${Math.round(Math.max(from, 0))}ns`
   const name = session.opened.name.replace(/'/g, `'\\''`)
-  return `marey report '${name}' --from ${start} --to ${Math.round(to)}ns`
+  let command = `marey report '${name}' --from ${start} --to ${Math.round(to)}ns`
+  const { depth, shortest } = session.filter
+  if (depth > 0) command += ` --max-depth ${depth}`
+  if (shortest > 0) command += ` --min-duration ${shortest}ns`
+  return command
 }
 
 export function savePicture(timeline: Timeline, name: string): void {

@@ -43,6 +43,7 @@ export function drawRuler(
     context.fillText(formatMoment(i * step, step), x + 4, height / 2 - 1)
   }
   drawMarks(context, session, colours, width, height)
+  drawCursor(context, session, colours, width, height)
   if (session.area) drawDistance(context, session, colours, width, height)
 }
 
@@ -75,6 +76,39 @@ function drawMarks(
     context.fillText(name, x, height / 2 - 3)
     context.textAlign = 'left'
   }
+}
+
+/** The moment under the pointer, with the distance from the nearest mark. */
+function drawCursor(
+  context: CanvasRenderingContext2D,
+  session: Session,
+  colours: Colours,
+  width: number,
+  height: number,
+): void {
+  const { cursor, span } = session
+  if (cursor === null) return
+  const x = toPixels(span, width, cursor)
+  const pixel = (span.to - span.from) / width
+  let text = formatMoment(cursor, pixel)
+  const from = [
+    ...session.marks,
+    ...(session.playhead === null ? [] : [session.playhead]),
+  ]
+    .map((time) => cursor - time)
+    .sort((a, b) => Math.abs(a) - Math.abs(b))[0]
+  if (from !== undefined)
+    text += `  ${from < 0 ? '−' : '+'}${formatDuration(Math.abs(from))}`
+  const size = context.measureText(text).width
+  const left = Math.min(Math.max(x - size / 2, 6), width - size - 6)
+  context.fillStyle = colours.raised
+  context.strokeStyle = colours.cursor
+  context.beginPath()
+  context.roundRect(left - 6, 2.5, size + 12, height - 7, 6)
+  context.fill()
+  context.stroke()
+  context.fillStyle = colours.text
+  context.fillText(text, left, height / 2 - 1)
 }
 
 function drawDistance(

@@ -4,6 +4,7 @@ import type { Drawing } from '../data/drawing'
 import type { Opened } from '../data/place'
 import { functionsKept, isFiltering, NO_FILTER, type Filter } from '../model/filter'
 import {
+  ROW_HEIGHT,
   layout,
   laneStates,
   type LaneState,
@@ -53,6 +54,8 @@ export class Session {
   span: Span = { from: 0, to: 1 }
   target: Span | null = null // of an animation
   scrollTop = 0
+  rowHeight = ROW_HEIGHT
+  seenHeight = 400 // of the lanes, in CSS pixels
   chosen: Chosen | null = null
   fn: number | null = null // the function the tables speak of
   area: Area | null = null
@@ -64,6 +67,7 @@ export class Session {
   plainIndex: Uint8Array | null = null // of the trace without a filter
   marks: number[] = []
   playhead: number | null = null
+  cursor: number | null = null // the moment under the pointer
   playLane = 0
   tab = 'call'
   dark = false
@@ -113,6 +117,13 @@ export class Session {
     this.whole = { from: Math.min(this.drawing.begin(), 0), to: end }
     this.series = this.drawing.series()
     this.states = laneStates(this.info, (lane) => this.drawing.rows(lane))
+    const order = new Map([...before.keys()].map((lane, i) => [lane, i]))
+    const placeOf = (state: LaneState) => order.get(state.lane) ?? Infinity
+    if (order.size > 0)
+      this.states.sort((a, b) => {
+        const [x, y] = [placeOf(a), placeOf(b)]
+        return x === y ? 0 : x - y
+      })
     for (const state of this.states) {
       const old = before.get(state.lane)
       if (old)
@@ -170,9 +181,31 @@ export class Session {
   }
 
   arrange(): void {
-    this.strips = layout(this.info, this.states, this.series)
+    this.strips = layout(this.info, this.states, this.series, this.rowHeight)
     const last = this.strips[this.strips.length - 1]
     this.height = last ? last.top + last.height : 0
+    this.tell('layout')
+  }
+
+  /** Puts a lane before another, or last. A lane that stands among pinned ones is. */
+  moveLane(state: LaneState, before: LaneState | null): void {
+    if (state === before) return
+    const rest = this.states.filter((one) => one !== state)
+    const at = before ? rest.indexOf(before) : rest.length
+    rest.splice(at < 0 ? rest.length : at, 0, state)
+    this.states = rest
+    state.isPinned = before?.isPinned ?? false
+    this.arrange()
+  }
+
+  /** Scrolls so that the name of a lane is seen. */
+  revealLane(state: LaneState): void {
+    const strip = this.strips.find((one) => one.kind === 'lane' && one.state === state)
+    if (!strip) return
+    const { top } = strip
+    const most = Math.max(this.height - this.seenHeight, 0)
+    if (top < this.scrollTop || top + 40 > this.scrollTop + this.seenHeight)
+      this.scrollTop = Math.min(Math.max(top - this.seenHeight / 3, 0), most)
     this.tell('layout')
   }
 

@@ -2,7 +2,7 @@
 import { countOf, FLAG_DENSE, FLAG_SUSPENDED, type Rects } from '../data/drawing'
 import { Dropped } from '../data/client'
 import { formatCount, formatDuration } from '../base/units'
-import { ROW_HEIGHT, stripAt, type Strip } from '../model/lanes'
+import { stripAt, type Strip } from '../model/lanes'
 import { functionLabel } from '../model/trace'
 import {
   approached,
@@ -15,6 +15,7 @@ import {
 import { fitCanvas } from './canvas'
 import type { Session } from './session'
 import type { Colours } from './colours'
+import { counterAt, drawPointNotes } from './notes'
 
 export interface Hit {
   strip: Strip
@@ -39,6 +40,7 @@ const TILES_WAITING = 6
 
 export class Timeline {
   private drawn: Drawn[] = []
+  private counters: { strip: Strip; points: Float32Array }[] = []
   private readonly widths = new Map<string, number>()
   private frame = 0
   private glyph = 6
@@ -83,6 +85,7 @@ export class Timeline {
       if (session.span === session.target) session.target = null
       session.tell('window')
     }
+    session.seenHeight = this.canvas.clientHeight
     const colours = this.colours()
     this.drawLanes(colours)
     this.drawOverlay(colours)
@@ -99,6 +102,7 @@ export class Timeline {
     if (canvas.height !== height) canvas.height = height
     session.drawing.clear(width, height, colours.dark)
     this.drawn = []
+    this.counters = []
     const coarse: number[] = []
     for (const strip of session.strips) {
       const top = strip.top - session.scrollTop
@@ -145,13 +149,14 @@ export class Timeline {
 
   private drawCounter(strip: Strip, top: number, ratio: number): void {
     const { session } = this
-    session.drawing.counter(
+    const points = session.drawing.counter(
       strip.series!.series,
       session.span.from,
       session.span.to,
       Math.round((top + 3) * ratio),
       Math.max(Math.round((strip.height - 8) * ratio), 2),
     )
+    this.counters.push({ strip, points })
   }
 
   /** Detail that the index does not have: asked of the worker, drawn when it comes. */
@@ -195,7 +200,12 @@ export class Timeline {
     this.glyph = context.measureText('abcdefghijklmnopqrstuvwxyz_ABCDEFGH').width / 35
     this.drawBands(context, colours, width, height)
     context.fillStyle = colours.label
-    for (const drawn of this.drawn) this.drawLabels(context, drawn, colours)
+    for (const drawn of this.drawn) {
+      this.drawLabels(context, drawn, colours)
+      const { strip, top, rects } = drawn
+      drawPointNotes(context, session, colours, strip, top, rects, width)
+    }
+    context.fillStyle = colours.label
     this.drawStripLines(context, colours, width)
     this.drawFlows(context, colours, width)
     this.drawOutline(context, colours, width)
@@ -382,6 +392,7 @@ export class Timeline {
       context.fillRect(x - thick / 2, 0, thick, height)
     }
     for (const mark of session.marks) line(mark, colours.mark, 1.5)
+    if (session.cursor !== null) line(session.cursor, colours.cursor, 1)
     if (session.playhead !== null) line(session.playhead, colours.playhead, 2)
   }
 
@@ -393,6 +404,14 @@ export class Timeline {
 
   laneAt(y: number): Strip | undefined {
     return stripAt(this.session.strips, y + this.session.scrollTop)
+  }
+
+  /** The counter under a point and its value there. */
+  counterAt(x: number, y: number) {
+    const strip = this.laneAt(y)
+    const found = this.counters.find((one) => one.strip === strip)
+    const value = found && counterAt(found.points, x * (window.devicePixelRatio || 1))
+    return value ? { series: found.strip.series!, ...value } : null
   }
 
   hit(x: number, y: number): Hit | null {
@@ -451,7 +470,7 @@ export class Timeline {
     const top = found.top + found.marksHeight + depth * found.rowHeight
     const height = this.canvas.clientHeight
     if (top < session.scrollTop + 4) session.scrollTop = Math.max(top - 30, 0)
-    else if (top + ROW_HEIGHT > session.scrollTop + height)
+    else if (top + session.rowHeight > session.scrollTop + height)
       session.scrollTop = Math.min(
         top - height / 2,
         Math.max(session.height - height, 0),
