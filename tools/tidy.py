@@ -36,7 +36,12 @@ FACES_ALLOWED: dict[str, set[str]] = {
 }
 
 # A face is named after its module (format.h, format_put.h), but for these.
-FACE_OWNERS = {"status": "base", "lod": "query", "answer": "query"}
+FACE_OWNERS = {
+    "status": "base",
+    "lod": "query",
+    "answer": "query",
+    "transactions": "query",
+}
 
 # The same for the rooms of viewer/src: base is maths and texts, model is pure, data
 # fetches, view draws, ui holds the document's elements.

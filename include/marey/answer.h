@@ -83,6 +83,30 @@ enum marey_status marey_answer_event(struct marey_trace *trace,
                                      unsigned kinds, struct marey_answer *out,
                                      struct marey_error *err);
 
+struct marey_transaction_question {
+    struct marey_selection selection; /* functions choose transactions */
+    struct marey_text group_by;       /* name of a value; empty: by name alone */
+    uint32_t slowest_count;           /* of each row, at most 100 */
+    bool (*tick)(void *context, double share);
+    void *tick_context;
+};
+
+/* Transactions by name (and value): counts, times, where they went, the slowest ones;
+ * docs/reference/json.md names the keys. */
+enum marey_status marey_answer_transactions(
+    struct marey_trace *trace, const struct marey_transaction_question *question,
+    struct marey_answer *out, struct marey_error *err);
+
+/* All that was recorded in the transaction which began on this lane at this time, as a
+ * list of calls with depths; at most `node_limit` (0: a million). MAREY_USAGE: there
+ * is none. */
+enum marey_status marey_answer_transaction(struct marey_trace *trace,
+                                           const struct marey_question *question,
+                                           uint32_t lane_serial, int64_t begin_ns,
+                                           uint32_t node_limit,
+                                           struct marey_answer *out,
+                                           struct marey_error *err);
+
 /* The values of a blob, as [{"name", "text"}]. */
 enum marey_status marey_answer_values(struct marey_trace *trace, uint32_t lane,
                                       uint64_t blob, struct marey_answer *out,

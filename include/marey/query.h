@@ -142,6 +142,7 @@ struct marey_function_info {
     bool is_c;
     bool is_generator;      /* generator, coroutine or asynchronous generator */
     bool is_span;           /* a name given with marey.span() */
+    bool is_transaction;    /* each call is a unit of work */
     struct marey_text name; /* qualified name */
     struct marey_text module;
     struct marey_text file; /* empty for C functions */

@@ -84,10 +84,11 @@ static PyStructSequence_Field function_fields[] = {
     {"is_c", "written in C"},
     {"is_generator", "generator, coroutine or asynchronous generator"},
     {"is_span", "a name given with marey.span()"},
+    {"is_transaction", "each call is a unit of work"},
     {NULL, NULL},
 };
 static PyStructSequence_Desc function_desc = {
-    "marey.Function", "A function, whatever process it ran in.", function_fields, 8};
+    "marey.Function", "A function, whatever process it ran in.", function_fields, 9};
 
 static PyStructSequence_Field process_fields[] = {
     {"index", "its place in Trace.processes"},
@@ -255,6 +256,7 @@ make_functions(struct reading *reading, const struct marey_trace *trace)
             PyBool_FromLong(info.is_c),
             PyBool_FromLong(info.is_generator),
             PyBool_FromLong(info.is_span),
+            PyBool_FromLong(info.is_transaction),
         };
         PyObject *function = MAKE_RECORD(reading->function_type, items);
         if (function == NULL)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "marey/answer.h"
 #include "marey/export.h"
 
 #define TICK_NS INT64_C(50000000)
@@ -200,6 +201,79 @@ trace_totals(struct trace_object *self, PyObject *args)
     }
     trace_give(self);
     return result;
+}
+
+/* ---- transactions ---- */
+
+/* The JSON text as bytes; new. Takes the text. */
+static PyObject *
+give_answer(const struct work *work, enum marey_status st, struct marey_answer *answer,
+            const struct marey_error *err)
+{
+    PyObject *result =
+        st != MAREY_OK
+            ? work_raise(work, err)
+            : PyBytes_FromStringAndSize(answer->bytes, (Py_ssize_t)answer->size_bytes);
+
+    free(answer->bytes);
+    return result;
+}
+
+/* transactions(selection, group_by, slowest, tick): JSON. */
+PyObject *
+trace_transactions(struct trace_object *self, PyObject *args)
+{
+    struct marey_transaction_question question = {.tick = work_tick};
+    struct marey_answer answer = {0};
+    PyObject *selection, *tick, *result = NULL;
+    const char *group_by;
+    Py_ssize_t group_by_size;
+    struct marey_error err;
+    struct work work;
+    struct pick pick;
+
+    if (!PyArg_ParseTuple(args, "O!s#IO:transactions", &PyTuple_Type, &selection,
+                          &group_by, &group_by_size, &question.slowest_count, &tick) ||
+        trace_take(self) < 0)
+        return NULL;
+    if (pick_init(&pick, self, selection) == 0) {
+        question.selection = pick.selection;
+        question.group_by = (struct marey_text){group_by, (size_t)group_by_size};
+        question.tick_context = &work;
+        work_begin(&work, tick);
+        enum marey_status st =
+            marey_answer_transactions(self->trace, &question, &answer, &err);
+        work_end(&work);
+        result = give_answer(&work, st, &answer, &err);
+        pick_release(&pick);
+    }
+    trace_give(self);
+    return result;
+}
+
+/* transaction(lane_serial, begin_ns, limit, tick): JSON of its calls. */
+PyObject *
+trace_transaction(struct trace_object *self, PyObject *args)
+{
+    struct marey_question question = {.tick = work_tick};
+    struct marey_answer answer = {0};
+    unsigned serial, limit;
+    long long begin_ns;
+    PyObject *tick;
+    struct marey_error err;
+    struct work work;
+
+    if (!PyArg_ParseTuple(args, "ILIO:transaction", &serial, &begin_ns, &limit,
+                          &tick) ||
+        trace_take(self) < 0)
+        return NULL;
+    question.tick_context = &work;
+    work_begin(&work, tick);
+    enum marey_status st = marey_answer_transaction(self->trace, &question, serial,
+                                                    begin_ns, limit, &answer, &err);
+    work_end(&work);
+    trace_give(self);
+    return give_answer(&work, st, &answer, &err);
 }
 
 /* ---- checking ---- */

@@ -16,6 +16,7 @@ from marey._errors import UsageError
 
 if TYPE_CHECKING:
     from marey._core import Call, Event, Function, Lane, Process, Total, _Selection
+    from marey.transactions import TransactionNode, Transactions
 
 Patterns = str | Iterable[str]
 Choice = str | int | Iterable[str | int]
@@ -257,6 +258,43 @@ class Trace:
             function, thread, process, start_ns, end_ns, min_duration_ns, max_depth
         )
         return Totals(*self._core.totals(selection, tick))
+
+    def transactions(
+        self,
+        *,
+        function: Patterns | None = None,
+        thread: Choice | None = None,
+        process: Choice | None = None,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        min_duration_ns: int = 0,
+        group_by: str = "",
+        slowest: int = 5,
+        tick: Tick | None = None,
+    ) -> Transactions:
+        """Transactions by name: counts, errors, times, and where these went.
+
+        `function` chooses transactions. With `group_by` there is a row for each value
+        of that attribute. `slowest` of each row are told one by one.
+        """
+        from marey import transactions
+
+        selection = self._select(
+            function, thread, process, start_ns, end_ns, min_duration_ns, None
+        )
+        return transactions.sums(self._core, selection, group_by, slowest, tick)
+
+    def transaction(
+        self, identity: str, *, limit: int = 100_000
+    ) -> tuple[list[TransactionNode], int]:
+        """One transaction and the calls inside it, at most `limit` and how many more.
+
+        `identity` is the `id` that transactions() gives. The first is the transaction;
+        each call comes before those inside it. Raises NotFoundError.
+        """
+        from marey import transactions
+
+        return transactions.tree(self._core, identity, limit)
 
     def check(self, *, limit: int = 1000) -> tuple[list[Finding], int]:
         """Verifies every byte: what is wrong, at most `limit` of it, and how much."""

@@ -75,7 +75,8 @@ put_function(struct marey_trace *trace, uint32_t index, enum column column,
     case LINE: json_int(out, function.first_line); break;
     default:
         json_int(out, (function.is_c ? 1 : 0) | (function.is_generator ? 2 : 0) |
-                          (function.is_span ? 16 : 0));
+                          (function.is_span ? 16 : 0) |
+                          (function.is_transaction ? 32 : 0));
     }
 }
 

@@ -249,6 +249,34 @@ trace_event(uint32_t lane, double time_ns, int is_backwards, uint32_t kinds,
                       &text);
 }
 
+/* `group_by` is borrowed. */
+EXPORT("trace_transactions")
+int
+trace_transactions(double from_ns, double to_ns, const bool *lanes,
+                   const char *group_by, uint32_t group_by_size, uint32_t slowest_count)
+{
+    struct marey_question window = question_of(from_ns, to_ns, lanes, NULL);
+    struct marey_transaction_question question = {
+        window.selection, {group_by, group_by_size}, slowest_count, tick, NULL};
+    struct marey_answer text = {0};
+
+    return answer_end(marey_answer_transactions(trace, &question, &text, &failure),
+                      &text);
+}
+
+EXPORT("trace_transaction")
+int
+trace_transaction(uint32_t lane_serial, double begin_ns, uint32_t node_limit)
+{
+    struct marey_question question = question_of(-1, -1, NULL, NULL);
+    struct marey_answer text = {0};
+
+    return answer_end(marey_answer_transaction(trace, &question, lane_serial,
+                                               (int64_t)begin_ns, node_limit, &text,
+                                               &failure),
+                      &text);
+}
+
 EXPORT("trace_values") int trace_values(uint32_t lane, double blob)
 {
     struct marey_answer text = {0};

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from marey._errors import UsageError
-from marey.cli import _common
+from marey.cli import _common, _transactions
 from marey.cli._common import full_name, place, show_duration
 
 if TYPE_CHECKING:
@@ -40,9 +40,38 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--callers", action="store_true", help="and who called each")
     parser.add_argument("--callees", action="store_true", help="and whom each called")
+    parser.add_argument(
+        "--transactions",
+        action="store_true",
+        help="by transaction instead: counts, errors, times, where these went",
+    )
+    parser.add_argument(
+        "--group-by",
+        default="",
+        metavar="NAME",
+        help="with --transactions: one row for each value of this attribute",
+    )
+    parser.add_argument(
+        "--slowest",
+        type=_common.count,
+        default=3,
+        metavar="N",
+        help="with --transactions: the slowest of each, with their ids (default 3)",
+    )
     parser.add_argument("--json", action="store_true", help="as one JSON object")
     _common.add_selectors(parser)
     given = parser.parse_args(arguments)
+    if given.group_by and not given.transactions:
+        raise UsageError("--group-by goes with --transactions")
+    if given.transactions:
+        if "--sort" not in " ".join(arguments):
+            given.sort = "total"
+        if given.sort not in _transactions.SORTS:
+            orders = ", ".join(_transactions.SORTS)
+            raise UsageError(f"--sort {given.sort}: transactions go by {orders}")
+        with _common.open_trace(given.trace) as trace:
+            _transactions.report(trace, given)
+        return 0
     with _common.open_trace(given.trace) as trace:
         chosen = _common.selectors(given, trace)
         with _common.Progress("reading") as progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from marey._errors import UsageError
-from marey.cli import _common
+from marey.cli import _common, _transactions
 
 DESCRIPTION = """\
 Prints the recording as indented text with durations, like a function-graph tracer. A
@@ -17,6 +17,11 @@ def main(arguments: list[str]) -> int:
     parser = _common.Parser("show", "[options] [TRACE]", DESCRIPTION)
     _common.add_trace(parser)
     _common.add_selectors(parser, depth=True)
+    parser.add_argument(
+        "--transaction",
+        metavar="ID",
+        help="one transaction as a tree (report --transactions prints ids)",
+    )
     group = parser.add_argument_group("values")
     group.add_argument(
         "--values",
@@ -37,6 +42,10 @@ def main(arguments: list[str]) -> int:
         raise UsageError("show: --stack goes with --log (marey show --help)")
     if given.value == "":
         raise UsageError("show: --value needs a pattern (marey show --help)")
+    if given.transaction is not None:
+        with _common.open_trace(given.trace) as trace:
+            _transactions.show(trace, given.transaction)
+        return 0
     with _common.open_trace(given.trace) as trace:
         chosen = _common.selectors(given, trace)
         sys.stdout.flush()
