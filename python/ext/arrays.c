@@ -123,6 +123,17 @@ c_field(PyObject *object, const char *prefix, const char *name)
     return NULL;
 }
 
+static PyObject *own_field(PyObject *object, const char *name);
+
+/* A field of a manager of pandas, which is of C for frames and of Python for series. */
+static PyObject *
+manager_field(PyObject *manager, const char *name)
+{
+    PyObject *value = c_field(manager, "pandas._libs.internals.", name);
+
+    return value != NULL ? value : own_field(manager, name);
+}
+
 /* An attribute that the instance holds: new, or NULL. */
 static PyObject *
 own_field(PyObject *object, const char *name)
@@ -251,7 +262,7 @@ axis_size(PyObject *axis)
 static void
 put_block_types(PyObject *manager, char *out, size_t capacity)
 {
-    PyObject *blocks = c_field(manager, "pandas._libs.internals.", "blocks");
+    PyObject *blocks = manager_field(manager, "blocks");
     size_t size = 0;
 
     for (Py_ssize_t i = 0; blocks != NULL && PyTuple_Check(blocks) &&
@@ -274,8 +285,7 @@ static bool
 frame(PyObject *object, struct objects_array *out)
 {
     PyObject *manager = own_field(object, "_mgr");
-    PyObject *axes =
-        manager == NULL ? NULL : c_field(manager, "pandas._libs.internals.", "axes");
+    PyObject *axes = manager == NULL ? NULL : manager_field(manager, "axes");
     bool is_right = axes != NULL && PyList_Check(axes);
 
     if (is_right) {

@@ -107,6 +107,34 @@ log_value(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     return Py_NewRef(args[1]);
 }
 
+/* A record of `logging`, or whatever looks like one. */
+static PyObject *
+log_record(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    static PyObject *level; /* owned: the name of that value */
+
+    (void)module;
+    if (nargs < 3 || !PyUnicode_Check(args[0])) {
+        PyErr_SetString(PyExc_TypeError,
+                        "log_record() takes a logger's name, a level, a message, "
+                        "arguments");
+        return NULL;
+    }
+    if (level == NULL && (level = PyUnicode_InternFromString("level")) == NULL)
+        return NULL;
+    struct marey_lane *lane = tracer.is_on ? marey_lane_attach() : NULL;
+    if (lane != NULL) {
+        struct values body;
+        struct values_name none = {0, false};
+        values_begin(&body);
+        values_put(&body, level, args[1]);
+        values_put_message(&body, none, args[2]);
+        marey_log(lane, values_name(args[0]).id, MAREY_LOG_RECORD,
+                  values_finish(&body, lane));
+    }
+    Py_RETURN_NONE;
+}
+
 /* ---- what is not to be recorded ---- */
 
 static PyObject *
@@ -406,6 +434,7 @@ static PyMethodDef methods[] = {
     {"log", (PyCFunction)(void (*)(void))log_value, METH_FASTCALL,
      "log(name, value, /)\n--\n\nPuts the value as it is now on the current thread's "
      "lane. Returns it."},
+    {"log_record", (PyCFunction)(void (*)(void))log_record, METH_FASTCALL, NULL},
     {"span", (PyCFunction)(void (*)(void))span, METH_FASTCALL | METH_KEYWORDS,
      "span(name, /, **values)\n--\n\nA named slice of the current thread's lane."},
     {NULL, NULL, 0, NULL},

@@ -3,9 +3,10 @@
 
 #include "base/varint.h"
 
-#define VALUE_SIZE_MAX 2048 /* bytes of one value */
-#define SLACK_SIZE 256      /* what the last value may need beyond its room */
-#define NAMES_MAX 8192      /* names that are remembered; a power of two */
+#define VALUE_SIZE_MAX 2048   /* bytes of one value */
+#define MESSAGE_SIZE_MAX 4096 /* of a message; a character takes up to 4 */
+#define SLACK_SIZE 256        /* what the last value may need beyond its room */
+#define NAMES_MAX 8192        /* names that are remembered; a power of two */
 
 bool values_redact = true;
 
@@ -152,6 +153,12 @@ values_name(PyObject *text)
 
 /* ---- bodies ---- */
 
+static void
+put_number(struct values *body, uint64_t number)
+{
+    body->size_bytes += marey_varint_put(body->bytes + body->size_bytes, number);
+}
+
 /* Starts a value. False: there is no room for it at all. */
 static bool
 put_name(struct values *body, struct values_name name)
@@ -199,6 +206,46 @@ void
 values_put(struct values *body, PyObject *name, PyObject *value)
 {
     values_put_named(body, values_name(name), value);
+}
+
+void
+values_put_message(struct values *body, struct values_name name, PyObject *text)
+{
+    char plain[MESSAGE_SIZE_MAX], left[MESSAGE_SIZE_MAX];
+    size_t size = 0;
+
+    if (!values_redact || name.is_secret || !PyUnicode_Check(text) ||
+        !pc_is_ready(text)) {
+        values_put_named(body, name, text);
+        return;
+    }
+    struct pc_exception saved = pc_exception_take();
+    Py_ssize_t length = PyUnicode_GET_LENGTH(text);
+    PyObject *part = PyUnicode_Substring(text, 0, MESSAGE_SIZE_MAX / 4);
+    PyObject *bytes = part == NULL ? NULL : codes_utf8(part);
+    PyErr_Clear();
+    pc_exception_give(saved);
+    if (bytes != NULL && PyBytes_GET_SIZE(bytes) <= MESSAGE_SIZE_MAX) {
+        size = (size_t)PyBytes_GET_SIZE(bytes);
+        memcpy(plain, PyBytes_AS_STRING(bytes), size);
+        size = values_redact_text(plain, size, left, sizeof(left));
+    }
+    Py_XDECREF(bytes);
+    Py_XDECREF(part);
+    size_t reserve = (VALUES_COUNT_MAX - body->count) * (MAREY_VARINT_SIZE_MAX + 1);
+    if (body->size_bytes + SLACK_SIZE + reserve + size > VALUES_SIZE_MAX) {
+        values_put_tag(body, name, MAREY_VALUE_NOT_RECORDED);
+        return;
+    }
+    if (!put_name(body, name))
+        return;
+    bool is_cut = length > MESSAGE_SIZE_MAX / 4;
+    body->bytes[body->size_bytes++] = is_cut ? MAREY_VALUE_CUT_TEXT : MAREY_VALUE_TEXT;
+    if (is_cut)
+        put_number(body, (uint64_t)length);
+    put_number(body, size);
+    memcpy(body->bytes + body->size_bytes, left, size);
+    body->size_bytes += size;
 }
 
 uint64_t

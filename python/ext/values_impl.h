@@ -7,6 +7,9 @@
 /* Writes a value's tag and what follows it; at most `room` bytes, which is at least
  * VALUES_ITEM_ROOM. Needs no exception set. */
 void values_put_object(struct values *body, PyObject *value, size_t room);
+/* Copies a text without what follows a word that tells of a secret; returns the size of
+ * what it wrote, at most `capacity`. */
+size_t values_redact_text(const char *text, size_t size, char *out, size_t capacity);
 /* Whether the key or name is a str or bytes that tells of a secret. */
 bool values_is_secret_key(PyObject *key);
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         span,
         transaction,
     )
+    from marey.handler import Handler
     from marey.record import Recording, record, snapshot
     from marey.showing import (
         fmt,
@@ -61,6 +62,7 @@ __all__ = [
     "DamagedError",
     "Event",
     "Function",
+    "Handler",
     "Info",
     "Lane",
     "MareyError",
@@ -101,6 +103,7 @@ _HOMES = {
     "Call": "marey._core",
     "Event": "marey._core",
     "Function": "marey._core",
+    "Handler": "marey.handler",
     "Info": "marey.trace",
     "Lane": "marey._core",
     "Process": "marey._core",
