@@ -414,7 +414,8 @@ next_slot(struct objects_walk *walk, struct objects_attribute *out)
             continue;
         }
         const PyMemberDef *member = walk->member++;
-        if (member->type != T_OBJECT_EX && member->type != T_OBJECT)
+        if ((member->type != T_OBJECT_EX && member->type != T_OBJECT) ||
+            strcmp(member->name, "__dict__") == 0)
             continue;
         PyObject *value;
         PC_BEGIN_LOCK(object);

@@ -2,9 +2,8 @@
  *
  * Nothing here calls a method, a property, __repr__, __len__, __eq__ or __hash__, looks
  * a key up in a dict whose keys may be objects of the program, makes a dict that was
- * not
- * there, or makes an object that the garbage collector tracks. All functions need the
- * thread attached; with free threading, what other threads change meanwhile is read
+ * not there, or makes an object that the garbage collector tracks. All functions need
+ * the thread attached; with free threading, what other threads change meanwhile is read
  * under the object's lock.
  */
 #ifndef MAREY_EXT_OBJECTS_H

@@ -53,8 +53,8 @@ values_begin(struct values *body)
 void values_put(struct values *body, PyObject *name, PyObject *value);
 /* The same under a name that was looked up before. */
 void values_put_named(struct values *body, struct values_name name, PyObject *value);
-/* A text for people, such as a log message: a str, whose secrets (`password=…`) are left
- * out. What is no str is put as values_put_named() does. */
+/* A text for people, such as a log message: a str, whose secrets (`password=…`) are
+ * left out. What is no str is put as values_put_named() does. */
 void values_put_message(struct values *body, struct values_name name, PyObject *text);
 /* One value that is only a tag: MAREY_VALUE_UNBOUND, _NOT_RECORDED, _ERROR, _REDACTED,
  * _NONE … */

@@ -26,7 +26,8 @@ class Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Records it; a message that cannot be made is an error of `logging`."""
         try:
-            text = record.getMessage() if self.formatter is None else self.format(record)
+            own = self.formatter is not None
+            text = self.format(record) if own else record.getMessage()
             _core.log_record(record.name, record.levelname, text)
         except Exception:
             self.handleError(record)
