@@ -17,6 +17,8 @@
  * are arguments and results, but for that one variable. stop() puts the entries back.
  * An environment in which the variable has a value that is not ours is left alone; so
  * is a mapping that is no dict and not os.environ, as reading it would run user code.
+ * One thing is different: such a function's hash changes with its entry, so a program
+ * that had a set of them before it started a recording in code misses them in it.
  *
  * Roads not taken: audit hooks cannot be removed again and make each id() dearer;
  * patching `subprocess` is visible and misses what does not go through it; a child that
@@ -33,6 +35,8 @@
 #include "tracer.h"
 
 #define VARIABLE "MAREY_TRACE"
+#define FORK_EXEC_ENVIRONMENT 5
+#define FORK_EXEC_PREEXEC 21
 #define ARGUMENTS_MAX 40 /* of a call that is changed; more: it is left as it is */
 
 enum kind { FORK, SPAWN, EXEC, SHELL, EXIT, WAIT, WAIT_ID };
@@ -45,7 +49,7 @@ static struct method {
 } methods[] = {
     {"posix", "fork", FORK, -1, NULL, NULL},
     {"posix", "forkpty", FORK, -1, NULL, NULL},
-    {"_posixsubprocess", "fork_exec", SPAWN, 5, NULL, NULL},
+    {"_posixsubprocess", "fork_exec", SPAWN, FORK_EXEC_ENVIRONMENT, NULL, NULL},
     {"posix", "posix_spawn", SPAWN, 2, NULL, NULL},
     {"posix", "posix_spawnp", SPAWN, 2, NULL, NULL},
     {"posix", "execv", EXEC, -1, NULL, NULL},
@@ -337,7 +341,8 @@ go_changed(struct call *call, Py_ssize_t at, uint64_t flow)
     PyObject *environment = call->args[at];
     text = variable_text(flow);
     bool is_list = PyList_CheckExact(environment) || PyTuple_CheckExact(environment);
-    if (text != NULL && environment == Py_None && call->method->environment == 5)
+    if (text != NULL && environment == Py_None &&
+        call->method->environment == FORK_EXEC_ENVIRONMENT)
         environment = own = own_list();
     if (text == NULL || environment == NULL)
         PyErr_Clear();
@@ -363,7 +368,9 @@ static bool
 starts_helper(const struct call *call)
 {
     PyObject *words =
-        call->count > 0 && call->method->environment == 5 ? call->args[0] : NULL;
+        call->count > 0 && call->method->environment == FORK_EXEC_ENVIRONMENT
+            ? call->args[0]
+            : NULL;
     Py_ssize_t count = words == NULL          ? 0
                        : PyList_Check(words)  ? PyList_GET_SIZE(words)
                        : PyTuple_Check(words) ? PyTuple_GET_SIZE(words)
@@ -383,11 +390,34 @@ starts_helper(const struct call *call)
     return false;
 }
 
+/* A preexec_fn may change the environment of the child, which then runs with that. */
+static bool
+runs_in_child(const struct call *call)
+{
+    return call->method->environment == FORK_EXEC_ENVIRONMENT &&
+           call->count > FORK_EXEC_PREEXEC &&
+           call->args[FORK_EXEC_ENVIRONMENT] == Py_None &&
+           call->args[FORK_EXEC_PREEXEC] != Py_None;
+}
+
+static PyObject *
+go_with_own(struct call *call, uint64_t flow)
+{
+    bool is_changed = own_environment_change(flow);
+    PyObject *result = go(call);
+
+    if (is_changed)
+        own_environment_restore();
+    return result;
+}
+
 static PyObject *
 spawn(struct call *call)
 {
     uint64_t flow = starts_helper(call) ? 0 : marey_flow_out(marey_this_lane());
 
+    if (runs_in_child(call))
+        return go_with_own(call, flow);
     return go_changed(call, find_argument(call, call->method->environment, "env"),
                       flow);
 }
@@ -430,14 +460,10 @@ exec(struct call *call)
         return go(call);
     uint64_t flow = marey_flow_out(marey_this_lane());
     marey_define_exec(false);
-    if (call->method->environment < 0) {
-        bool is_changed = own_environment_change(flow);
-        result = go(call);
-        if (is_changed)
-            own_environment_restore();
-    } else {
+    if (call->method->environment < 0)
+        result = go_with_own(call, flow);
+    else
         result = go_changed(call, find_argument(call, 2, "env"), flow);
-    }
     marey_define_exec(true);
     return result;
 }
@@ -445,12 +471,7 @@ exec(struct call *call)
 static PyObject *
 shell(struct call *call)
 {
-    bool is_changed = own_environment_change(marey_flow_out(marey_this_lane()));
-    PyObject *result = go(call);
-
-    if (is_changed)
-        own_environment_restore();
-    return result;
+    return go_with_own(call, marey_flow_out(marey_this_lane()));
 }
 
 /* ---- ends ---- */
@@ -630,6 +651,34 @@ find_methods(void)
     is_done = true;
 }
 
+/* Puts the entries in. A built-in function's hash is made of its entry, and os keeps
+ * one of these functions in a set: it is filled anew. */
+static void
+set_entries(bool is_on, bool has_starts)
+{
+    PyObject *set = NULL, *items = NULL;
+    PyObject *os = PyDict_GetItemString(PyImport_GetModuleDict(), "os");
+
+    if (os != NULL && PyModule_Check(os))
+        set = PyDict_GetItemString(PyModule_GetDict(os), "supports_fd");
+    if (set != NULL && PyAnySet_CheckExact(set) && !PyFrozenSet_Check(set))
+        items = PySequence_List(set);
+    for (size_t i = 0; i < METHOD_COUNT; i++) {
+        enum kind kind = methods[i].kind;
+        bool is_start = kind != EXIT && kind != WAIT && kind != WAIT_ID;
+        if (methods[i].original != NULL)
+            __atomic_store_n(&methods[i].def->ml_meth,
+                             is_on && (has_starts || !is_start) ? form_of(i)
+                                                                : methods[i].original,
+                             __ATOMIC_RELEASE);
+    }
+    if (items != NULL && PySet_Clear(set) == 0)
+        for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); i++)
+            PySet_Add(set, PyList_GET_ITEM(items, i));
+    Py_XDECREF(items);
+    PyErr_Clear();
+}
+
 void
 children_watch(const char *options)
 {
@@ -640,19 +689,14 @@ children_watch(const char *options)
     base = options[0] == '\0' ? NULL : malloc(size);
     if (base != NULL)
         snprintf(base, size, VARIABLE "=%s", options);
-    for (size_t i = 0; i < METHOD_COUNT; i++) {
-        enum kind kind = methods[i].kind;
-        bool is_start = kind != EXIT && kind != WAIT && kind != WAIT_ID;
-        if (methods[i].original != NULL && (base != NULL || !is_start))
-            __atomic_store_n(&methods[i].def->ml_meth, form_of(i), __ATOMIC_RELEASE);
-    }
+    set_entries(true, base != NULL);
 }
 
 void
 children_leave(void)
 {
-    for (size_t i = 0; i < METHOD_COUNT; i++)
-        if (methods[i].original != NULL)
-            __atomic_store_n(&methods[i].def->ml_meth, methods[i].original,
-                             __ATOMIC_RELEASE);
+    struct pc_exception saved = pc_exception_take();
+
+    set_entries(false, false);
+    pc_exception_give(saved);
 }

@@ -161,6 +161,7 @@ def way_exec_fails() -> None:
             call()
         except (OSError, ValueError) as error:
             say(type(error).__name__, error)
+    say(os.execve in os.supports_fd, len(os.supports_fd))
     say(";from=" in os.environ.get("MAREY_TRACE", ""))
 
 
@@ -253,7 +254,7 @@ def way_console_script() -> None:
 
 
 def way_preexec() -> None:
-    run([PYTHON, "-c", PROBE], preexec_fn=work)
+    run([PYTHON, "-c", PROBE], preexec_fn=lambda: os.putenv("FRUIT", "apple"))
 
 
 def way_not_python() -> None:
