@@ -22,6 +22,7 @@
 #ifndef MAREY_CAPTURE_H
 #define MAREY_CAPTURE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -91,6 +92,7 @@ struct marey_lane {
     uint8_t *name_due; /* where to look again for the thread's name, in this chunk */
     bool is_main, is_earlier, has_name, is_ended;
     bool is_taken;         /* its thread writes to it; prepared lanes wait for theirs */
+    atomic_bool must_sift; /* open calls of functions that are skipped by now must go */
     uint32_t ignore_depth; /* > 0: marey.ignore */
     char name[256];
     struct marey_lane *next; /* in the recording's list */
@@ -144,6 +146,17 @@ void marey_recording_finish(int exit_status, struct marey_file_counts *counts);
 bool marey_recording_was_forked(void);
 /* Counters of the file, all its processes together. */
 void marey_recording_counts(struct marey_file_counts *out);
+/* Functions are skipped now that were recorded, or the other way round: calls of such
+ * that are open leave the stacks. With `is_careful` every event goes the slow way from
+ * now on. Any thread. */
+void marey_recording_refilter(bool is_careful);
+/* What there is to say about the recording; false: there is none. Any thread. */
+struct marey_recording_status {
+    struct marey_file_counts counts;
+    uint64_t age_ns;
+    char path[4096];
+};
+bool marey_recording_status(struct marey_recording_status *out);
 /* Time since start, for the summary. */
 uint64_t marey_recording_age_ns(void);
 

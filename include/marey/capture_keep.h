@@ -24,8 +24,8 @@ enum marey_status marey_recording_snapshot(const char *path, const char *why,
                                            uint64_t before_ns, struct marey_error *err);
 
 /* Writes what is only in this process's memory into the file, where the file system
- * cannot map it. Only while no hook runs. */
-void marey_recording_spill(void);
+ * cannot map it: of the calling thread alone, or, while no hook runs, of all. */
+void marey_recording_spill(bool is_alone);
 
 /* ---- keeps ---- */
 

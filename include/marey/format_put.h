@@ -59,6 +59,9 @@ enum marey_status marey_file_join(const char *path, struct marey_file **out,
  * NULL is allowed. */
 void marey_file_close(struct marey_file *file);
 
+/* The path it was opened by. */
+const char *marey_file_path(const struct marey_file *file);
+
 /* A descriptor of the trace of its own, to read from; -1: none can be had. */
 int marey_file_dup(struct marey_file *file);
 

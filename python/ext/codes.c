@@ -25,6 +25,7 @@ struct code_names {
     bool is_unit;               /* a function of a name: patterns may choose it */
     bool is_chosen;             /* a transaction in this recording */
     bool was_tagged;            /* some slot says that it is recorded */
+    PyCodeObject *code; /* borrowed: whose slot this is in; NULL: none any more */
 };
 
 /* Files whose text went into the trace. */
@@ -34,12 +35,22 @@ static struct source {
 } * sources;
 static size_t source_count, source_capacity;
 
+/* A code object dies; `value` was in its slot. */
+static void
+slot_freed(void *value)
+{
+    struct marey_function *function = (void *)((uintptr_t)value & ~(uintptr_t)1);
+
+    if (function != NULL && function->owner != NULL)
+        ((struct code_names *)function->owner)->code = NULL;
+}
+
 int
 codes_set_up(void)
 {
     if (tracer.extra_index >= 0)
         return 0;
-    tracer.extra_index = pc_request_extra_index(NULL);
+    tracer.extra_index = pc_request_extra_index(slot_freed);
     if (tracer.extra_index >= 0)
         return 0;
     PyErr_SetString(PyExc_RuntimeError, "no free slot on code objects");
@@ -176,6 +187,16 @@ tagged(struct marey_function *function)
     return (void *)((uintptr_t)function | is_tagged(function));
 }
 
+void
+codes_untag(struct marey_function *function)
+{
+    struct code_names *names = function->owner;
+
+    if (names->was_tagged && names->code != NULL && !is_tagged(function) &&
+        pc_set_extra((PyObject *)names->code, tracer.extra_index, function) == 0)
+        names->was_tagged = false;
+}
+
 static void
 refilter(struct marey_function *function, void *context)
 {
@@ -192,6 +213,7 @@ refilter(struct marey_function *function, void *context)
     function->keep_rules =
         watch_rules_of(names->module, names->name, names->file, function->flags);
     tracer.has_skipped |= function->is_skipped && !is_own(names->file);
+    codes_untag(function);
     *(bool *)context |= names->was_tagged &&
                         (!is_tagged(function) || chosen != is_transaction(function));
 }
@@ -377,6 +399,10 @@ put_in_slot(PyCodeObject *code, struct marey_function *function)
 
     if (was != NULL && was->is_watched && was != function)
         function->is_watched = true;
+    if (was != NULL && was->owner != NULL)
+        ((struct code_names *)was->owner)->code = NULL;
+    if (function->owner != NULL)
+        ((struct code_names *)function->owner)->code = code;
     if (is_tagged(function) && function->owner != NULL)
         ((struct code_names *)function->owner)->was_tagged = true;
     return pc_set_extra((PyObject *)code, tracer.extra_index, tagged(function));

@@ -40,6 +40,7 @@ process_end(int status)
     struct marey_file_counts counts;
 
     marey_recording_adopt();
+    listen_stop();
     if (!marey_recording_is_on())
         return;
     double seconds = (double)marey_recording_age_ns() / 1e9;
@@ -56,6 +57,17 @@ at_process_end(int status, void *unused)
 {
     (void)unused;
     process_end(status);
+}
+
+/* Once a process. */
+static void
+end_at_process_end(void)
+{
+    static bool is_registered;
+
+    if (!is_registered)
+        on_exit(at_process_end, NULL);
+    is_registered = true;
 }
 
 /* ---- start ---- */
@@ -169,14 +181,9 @@ texts_fill(struct texts *texts, PyObject *argv, const char *program)
 static int
 start_hooks(bool waits_for_main)
 {
-    static bool is_registered;
-
     if (codes_set_up() < 0)
         return -1;
-    if (!is_registered) {
-        on_exit(at_process_end, NULL);
-        is_registered = true;
-    }
+    end_at_process_end();
     codes_store_again();
     marey_lane_ask(threads_facts, pc_no_thread_state());
     marey_recording_on_second(hooks_tick);
@@ -319,8 +326,10 @@ snapshot(PyObject *module, PyObject *args)
         Py_DECREF(path);
         return NULL;
     }
-#ifndef Py_GIL_DISABLED
-    marey_recording_spill(); /* no hook runs while we hold the lock */
+#ifdef Py_GIL_DISABLED
+    marey_recording_spill(false);
+#else
+    marey_recording_spill(true); /* no hook runs while we hold the lock */
 #endif
     Py_BEGIN_ALLOW_THREADS
         status = marey_recording_snapshot(PyBytes_AS_STRING(path),
@@ -330,6 +339,37 @@ snapshot(PyObject *module, PyObject *args)
     Py_DECREF(text);
     if (status != MAREY_OK)
         return raise_error(&err);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(listen_doc, "listen(folder)\n--\n\nTakes orders from marey ctl.");
+static PyObject *
+listen(PyObject *module, PyObject *folder)
+{
+    end_at_process_end();
+    return listen_start(module, folder);
+}
+
+PyDoc_STRVAR(filter_doc, "filter(include, exclude)\n--\n\n"
+                         "Other filters for the recording that is on.");
+static PyObject *
+filter(PyObject *module, PyObject *args)
+{
+    PyObject *include, *exclude;
+
+    (void)module;
+    if (!PyArg_ParseTuple(args, "OO:filter", &include, &exclude))
+        return NULL;
+    PyObject *own_folder = PyBytes_FromStringAndSize(
+        PyBytes_AS_STRING(tracer.own_folder), PyBytes_GET_SIZE(tracer.own_folder) - 1);
+    int status = own_folder == NULL ? -1 : set_filters(include, exclude, own_folder);
+    Py_XDECREF(own_folder);
+    if (status < 0)
+        return NULL;
+    bool is_stale = codes_refilter();
+    cfunctions_refilter();
+    marey_recording_refilter(is_stale);
+    hooks_refilter();
     Py_RETURN_NONE;
 }
 
@@ -387,6 +427,8 @@ static PyMethodDef methods[] = {
     {"start", (PyCFunction)(void (*)(void))start, METH_VARARGS | METH_KEYWORDS,
      start_doc},
     {"stop", stop, METH_NOARGS, stop_doc},
+    {"listen", listen, METH_O, listen_doc},
+    {"filter", filter, METH_VARARGS, filter_doc},
     {"keep", watch_set, METH_VARARGS, keep_doc},
     {"snapshot", snapshot, METH_VARARGS, snapshot_doc},
     {"recording_path", recording_path, METH_NOARGS, recording_path_doc},

@@ -578,6 +578,16 @@ hooks_pause(bool is_paused)
     call_int("set_events", "(ii)", tracer.tool, is_paused ? 0 : wanted_events());
 }
 
+void
+hooks_refilter(void)
+{
+    struct pc_exception saved = pc_exception_take();
+
+    call_int("restart_events", "()");
+    PyErr_Clear();
+    pc_exception_give(saved);
+}
+
 /* A site that is off for its Python callee may by now call a C function. */
 void
 hooks_tick(void)

@@ -276,6 +276,11 @@ hooks_pause(bool is_paused)
 }
 
 void
+hooks_refilter(void)
+{
+}
+
+void
 hooks_tick(void)
 {
     set_on_threads(true);

@@ -7,6 +7,7 @@
  *   cfunctions.c  C functions and methods to functions
  *   sites.c       which call sites may be switched off
  *   threads.c     names of threads, calls that are open at the start
+ *   listen.c      the socket of marey ctl
  *   watch.c       what --keep watches: functions, exceptions, log records
  *   marks.c       spans, instants, counters
  *   transactions.c  units of work: which functions are, what is recorded below them
@@ -66,6 +67,9 @@ void codes_store_again(void);
 /* The code's function as the present recording sees it: what an earlier one made of it
  * may no longer hold. The slow form of codes_get(). */
 struct marey_function *codes_now(PyCodeObject *code, PyObject *globals);
+/* Has the slot of its code say so where the function is no longer recorded, or is slow
+ * now. Of a Python function; the code may be gone. */
+void codes_untag(struct marey_function *function);
 /* Has the code's slot say what its function says. */
 void codes_retag(PyCodeObject *code, struct marey_function *function);
 /* Each call of the code is a transaction from now on. `module` may be NULL; `name` is
@@ -251,6 +255,13 @@ void watch_exception(PyObject *exception);
 /* logging handles a record now: the calling frame's `record`. */
 void watch_log(void);
 
+/* ---- listen.c ---- */
+
+/* Listens in this folder, as this process; nothing if it does already. */
+PyObject *listen_start(PyObject *module, PyObject *folder);
+/* At the end of the process. */
+void listen_stop(void);
+
 /* ---- sites.c ---- */
 
 /* True when what a CALL at this bytecode offset calls was loaded by name or attribute:
@@ -276,6 +287,8 @@ void hooks_stop(void);
 void hooks_pause(bool is_paused);
 /* Called about once a second. */
 void hooks_tick(void);
+/* Filters have changed: what was switched off may be wanted again. */
+void hooks_refilter(void);
 /* What is recorded has changed (is_only, has_details): switches events accordingly, and
  * those on again that were switched off where they came. */
 int hooks_again(void);

@@ -91,6 +91,12 @@ watch_set(PyObject *module, PyObject *args)
                           PyUnicode_FSConverter, &folder, &before_ns, &after_ns,
                           &size_max, &per_minute))
         return NULL;
+    if (tracer.is_on) {
+        Py_DECREF(folder);
+        PyErr_SetString(PyExc_RuntimeError, "a recording is on already in this "
+                                            "process; stop it first");
+        return NULL;
+    }
     clear();
     for (Py_ssize_t i = 0; status == 0 && i < PyTuple_GET_SIZE(rules); i++)
         status = add_rule(PyTuple_GET_ITEM(rules, i));

@@ -25,11 +25,19 @@ def main() -> None:
     """Called once or twice by the site module; the second call does nothing."""
     global _started
     value = os.environ.get("MAREY_TRACE")
-    if not value or _started:
+    listens = os.environ.get("MAREY_LISTEN", "0") not in ("", "0")
+    if not (value or listens) or _started:
         return
     if os.geteuid() != os.getuid() or os.getegid() != os.getgid():
         return  # a set-uid program takes no orders from its environment
     _started = True
+    if value:
+        _record(value)
+    if listens:
+        _listen()
+
+
+def _record(value: str) -> None:
     # A parent adds who it is, and which arrow leads here; our own children get others.
     base, is_child, origin = value.partition(";from=")
     try:
@@ -41,9 +49,9 @@ def main() -> None:
             _say(str(error))
 
 
-def _say(message: str) -> None:
+def _say(message: str, what: str = "not recording this process") -> None:
     """One line to the real stderr: sys.stderr may not be there yet, or be None."""
-    line = f"marey: not recording this process: {message}\n"
+    line = f"marey: {what}: {message}\n"
     try:
         os.write(2, line.encode("utf-8", "backslashreplace"))
     except OSError:
@@ -75,6 +83,18 @@ def _start(value: str, origin: str, is_child: bool) -> None:
     if is_child and not is_there:
         return  # the trace was moved or deleted meanwhile
     start(options, join=is_there, wait_for_main=True, parent=parent, flow=flow)
+
+
+def _listen() -> None:
+    """Takes orders from `marey ctl`; the helpers of multiprocessing do not."""
+    if any(mark in _inline_code() for mark in _TRACKERS + _FORK_SERVERS):
+        return
+    try:
+        from marey._ctl import listen
+
+        listen()
+    except Exception as error:
+        _say(str(error), "not listening")
 
 
 def _numbers(origin: str) -> tuple[int, int]:

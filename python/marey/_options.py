@@ -52,7 +52,15 @@ _NUMBERS = (
     "keep_max",
     "keep_rate",
 )
-_FLAGS = ("c_calls", "exact", "children", "quiet", "main", "transactions_only")
+_FLAGS = (
+    "c_calls",
+    "exact",
+    "children",
+    "quiet",
+    "listen",
+    "main",
+    "transactions_only",
+)
 
 
 class Options:
@@ -68,6 +76,7 @@ class Options:
     ring             keep only about the newest `ring` bytes; 0: keep all
     children         record child processes, too
     quiet            print no summary at the end
+    listen           take orders from `marey ctl`
     keep             rules of what is kept as traces of their own (marey._keep)
     keep_dir         where; empty: beside the trace
     keep_before_ns   so much before a match, and
@@ -92,6 +101,7 @@ class Options:
         "keep_dir",
         "keep_max",
         "keep_rate",
+        "listen",
         "main",
         "max_depth",
         "min_duration_ns",
@@ -119,6 +129,7 @@ class Options:
     keep_after_ns: int
     keep_max: int
     keep_rate: int
+    listen: bool
     main: bool
     transactions: tuple[str, ...]
     transactions_only: bool
@@ -143,6 +154,7 @@ class Options:
         keep_after_ns: int = KEEP_AFTER_NS,
         keep_max: int = KEEP_MAX,
         keep_rate: int = KEEP_RATE,
+        listen: bool = False,
         main: bool = False,
         transactions: "Iterable[str]" = (),
         transactions_only: bool | None = None,
@@ -165,6 +177,7 @@ class Options:
         put(self, "keep_after_ns", _count("keep_after", keep_after_ns))
         put(self, "keep_max", _count("keep_max", keep_max))
         put(self, "keep_rate", _count("keep_rate", keep_rate))
+        put(self, "listen", bool(listen))
         put(self, "main", bool(main))
         put(self, "transactions", _patterns("transactions", transactions))
         if transactions_only is None:
@@ -227,6 +240,8 @@ class Options:
             fields.append("children=0")
         if self.quiet:
             fields.append("quiet=1")
+        if self.listen:
+            fields.append("listen=1")
         if self.main:
             fields.append("main=1")
         fields += ["transactions=" + _quote(pattern) for pattern in self.transactions]

@@ -73,6 +73,13 @@ def start(
         raise StorageError(str(error)) from None
     except RuntimeError as error:
         raise RecordingError(str(error)) from None
+    if options.listen:
+        from marey._ctl import listen
+
+        try:
+            listen()
+        except OSError as error:
+            _core.note(f"marey ctl cannot reach this process: {error}")
 
 
 def keep(options: Options) -> None:
@@ -234,6 +241,7 @@ def record(
     keep_after: str | int = KEEP_AFTER_NS,
     keep_max: str | int = KEEP_MAX,
     keep_rate: int = KEEP_RATE,
+    listen: bool = False,
 ) -> Recording:
     """A recording into `path`, which must not exist yet, as a context manager.
 
@@ -254,6 +262,7 @@ def record(
     keep_before       so much before the match, and keep_after so much after it
     keep_max          of the disk, for all of them; the oldest make way
     keep_rate         at most so many a minute
+    listen            take orders from `marey ctl`
     """
     if keep_if:
         from marey._keep import parse_rules
@@ -293,5 +302,6 @@ def record(
             keep_after_ns=keep_after,
             keep_max=keep_max,
             keep_rate=keep_rate,
+            listen=listen,
         )
     )

@@ -198,6 +198,43 @@ find_call(struct marey_lane *lane, uintptr_t key)
     return call > lane->stack ? call : NULL;
 }
 
+/* Takes calls of functions that are skipped by now off the stack, and says so: their
+ * ends will not be seen, and what follows is not below them. */
+static void
+sift(struct marey_lane *lane, uint64_t now)
+{
+    struct marey_call *kept = lane->stack;
+    bool is_told = false;
+    uint32_t depth;
+
+    atomic_store(&lane->must_sift, false);
+    marey_lane_room(lane);
+    for (struct marey_call *call = kept + 1; call <= lane->top; call++) {
+        if (call->function->is_skipped)
+            is_told |= !call->is_pending;
+        else
+            *++kept = *call;
+    }
+    if (kept == lane->top)
+        return;
+    size_t size = (size_t)(lane->top - lane->stack) * SNAPSHOT_ENTRY_MAX + 64;
+    if (is_told && lane->cursor + size > lane->real_limit)
+        marey_lane_roll(lane); /* makes room for the stack as it was, twice */
+    lane->top = kept;
+    if (kept > lane->stack)
+        lane->stack[1].key |= ENDS_SLOWLY;
+    if (!is_told)
+        return;
+    uint64_t delta = prepare(lane, now);
+    uint8_t head[MAREY_VARINT_SIZE_MAX + 1];
+    size_t head_size = token(head, delta, MAREY_TOKEN_EXTENDED);
+    head[head_size++] = MAREY_OP_RESYNC;
+    size = marey_lane_put_stack(lane, lane->cursor + head_size, &depth);
+    memcpy(lane->cursor + 1, head + 1, head_size - 1);
+    __atomic_store_n(lane->cursor, head[0], __ATOMIC_RELEASE);
+    lane->cursor += head_size + size;
+}
+
 /* The calling thread's lane, and the time. NULL: nothing to record. */
 static struct marey_lane *
 arrive(struct marey_lane *lane, uint64_t *now)
@@ -217,6 +254,8 @@ arrive(struct marey_lane *lane, uint64_t *now)
     if (lane->serial == 0)
         return NULL;
     *now = marey_recording_ticks(recording);
+    if (atomic_load_explicit(&lane->must_sift, memory_order_acquire))
+        sift(lane, *now);
     return lane;
 }
 

@@ -96,7 +96,7 @@ marey_recording_snapshot(const char *path, const char *why, uint64_t before_ns,
 }
 
 void
-marey_recording_spill(void)
+marey_recording_spill(bool is_alone)
 {
     struct marey_recording *recording = atomic_load(&marey_recording_now);
 
@@ -105,7 +105,8 @@ marey_recording_spill(void)
         return;
     pthread_mutex_lock(&marey_lanes_lock);
     for (struct marey_lane *lane = recording->lanes; lane != NULL; lane = lane->next)
-        if (lane->serial != 0 && !lane->is_ended)
+        if (lane->serial != 0 && !lane->is_ended &&
+            (is_alone || lane == marey_lane_of_thread))
             marey_lane_spill(lane);
     marey_definitions_spill(recording);
     pthread_mutex_unlock(&marey_lanes_lock);

@@ -20,10 +20,9 @@
 #include "base/varint.h"
 #include "capture/recording.h"
 
-#define STACK_START 128       /* calls; doubles */
-#define NAME_TRIES_MAX 6      /* early looks for a thread's name; then once a roll */
-#define NAME_TRY_BYTES 96     /* events between the first two of them */
-#define SNAPSHOT_ENTRY_MAX 15 /* bytes: function id and start */
+#define STACK_START 128   /* calls; doubles */
+#define NAME_TRIES_MAX 6  /* early looks for a thread's name; then once a roll */
+#define NAME_TRY_BYTES 96 /* events between the first two of them */
 
 /* A stack that no call matches, full from birth. */
 static struct marey_call idle_stack[1];
@@ -48,8 +47,8 @@ marey_lane_ask(marey_facts_function facts, void *owner)
 
 /* ---- chunks ---- */
 
-static size_t
-put_snapshot(const struct marey_lane *lane, uint8_t *at, uint32_t *depth)
+size_t
+marey_lane_put_stack(const struct marey_lane *lane, uint8_t *at, uint32_t *depth)
 {
     uint8_t *start = at;
     uint32_t count = 0;
@@ -98,8 +97,8 @@ start_chunk(struct marey_lane *lane)
         .first_index = lane->first_index,
     };
 
-    chunk.snapshot_size =
-        (uint32_t)put_snapshot(lane, lane->slot.bytes + header, &chunk.start_depth);
+    chunk.snapshot_size = (uint32_t)marey_lane_put_stack(
+        lane, lane->slot.bytes + header, &chunk.start_depth);
     lane->cursor = lane->slot.bytes + header + chunk.snapshot_size;
     lane->real_limit = lane->slot.bytes + lane->slot.size_bytes - MAREY_EVENT_SIZE_MAX;
     lane->event_count = 0;
@@ -169,7 +168,8 @@ marey_lane_look(struct marey_lane *lane)
 static void
 set_limit(struct marey_lane *lane)
 {
-    if (lane->recording->is_careful || lane->owner == no_owner) {
+    if (lane->recording->is_careful || lane->owner == no_owner ||
+        atomic_load_explicit(&lane->must_sift, memory_order_relaxed)) {
         lane->limit = NULL;
         return;
     }

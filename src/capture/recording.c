@@ -332,6 +332,40 @@ marey_recording_counts(struct marey_file_counts *out)
         marey_file_counts(recording->file, out);
 }
 
+bool
+marey_recording_status(struct marey_recording_status *out)
+{
+    memset(out, 0, sizeof(*out));
+    pthread_mutex_lock(&marey_lanes_lock); /* a stop closes the file after it */
+    struct marey_recording *recording = atomic_load(&marey_recording_now);
+    if (recording != NULL) {
+        const char *path = marey_file_path(recording->file);
+        size_t size = strlen(path);
+        marey_file_counts(recording->file, &out->counts);
+        out->age_ns = marey_monotonic_ns() - recording->start_ns;
+        if (size < sizeof(out->path))
+            memcpy(out->path, path, size);
+    }
+    pthread_mutex_unlock(&marey_lanes_lock);
+    return recording != NULL;
+}
+
+void
+marey_recording_refilter(bool is_careful)
+{
+    pthread_mutex_lock(&marey_lanes_lock);
+    struct marey_recording *recording = atomic_load(&marey_recording_now);
+    if (recording != NULL) {
+        recording->is_careful |= is_careful;
+        for (struct marey_lane *lane = recording->lanes; lane != NULL;
+             lane = lane->next) {
+            atomic_store(&lane->must_sift, true);
+            lane->limit = NULL;
+        }
+    }
+    pthread_mutex_unlock(&marey_lanes_lock);
+}
+
 uint64_t
 marey_recording_age_ns(void)
 {

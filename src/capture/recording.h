@@ -61,6 +61,10 @@ void marey_lane_flow_in(struct marey_lane *lane, uint64_t flow);
 /* Room for one event of at most MAREY_EVENT_SIZE_MAX bytes: rolls the chunk when there
  * is none. */
 void marey_lane_room(struct marey_lane *lane);
+/* The calls that are open, as a snapshot; at most so many bytes each, and ten. */
+#define SNAPSHOT_ENTRY_MAX 15
+size_t marey_lane_put_stack(const struct marey_lane *lane, uint8_t *at,
+                            uint32_t *depth);
 /* Asks for the thread's name again: it may have another now. */
 void marey_lane_look(struct marey_lane *lane);
 /* Closes the chunk and starts the next. */

@@ -198,6 +198,12 @@ sure_fd(struct marey_file *file)
     return fd;
 }
 
+const char *
+marey_file_path(const struct marey_file *file)
+{
+    return file->path;
+}
+
 int
 marey_file_dup(struct marey_file *file)
 {

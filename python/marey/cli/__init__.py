@@ -19,6 +19,7 @@ VERBS = {
     "export": "write a trace in another tool's format",
     "merge": "put traces together",
     "pack": "rewrite a trace compactly, for keeping and sending",
+    "ctl": "give orders to a running process: start, stop, snapshot, status",
     "check": "verify a trace's bytes",
 }
 

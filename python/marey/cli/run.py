@@ -53,6 +53,7 @@ standard input. All that follows it belongs to the program.
   --keep-after TIME     how much after it (default: 100ms)
   --keep-max SIZE       of the disk for all of them (default: 1G); oldest go first
   --keep-rate N         at most N a minute (default: 30)
+  --listen              take orders from marey ctl while it runs
   --exact               watch every call site, at a higher cost
   --no-children         leave out child processes
   --transactions PATTERN
@@ -92,7 +93,7 @@ VALUES: "dict[str, Any]" = {
 }
 REPEATED = ("include", "exclude", "keep", "transactions")
 # Flags, each with a --no- form.
-FLAGS = ("c-calls", "exact", "children", "open", "quiet", "transactions-only")
+FLAGS = ("c-calls", "exact", "children", "listen", "open", "quiet", "transactions-only")
 SHORT = {"-o": "output", "-q": "quiet", "-h": "help"}
 
 MAGIC = b"\x89MAREY\r\n"
@@ -205,6 +206,7 @@ def make_options(path: str, settings: "dict[str, Any]") -> Options:
         ring=settings.get("ring", KEEP_RING if settings.get("keep") else 0),
         children=settings.get("children", True),
         quiet=settings.get("quiet", False),
+        listen=settings.get("listen", False),
         **keep_options(settings),
         main=True,
         transactions=settings.get("transactions", ()),

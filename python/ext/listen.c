@@ -1,0 +1,339 @@
+/* `marey ctl`: a socket of the user's own, on which a process takes orders.
+ *
+ *     marey ctl PID status        ──>  FOLDER/PID.sock  ──>  this thread
+ *
+ * The folder is XDG_RUNTIME_DIR/marey or /tmp/marey-UID: a folder (no link) of this
+ * user, mode 0700. The socket has mode 0600, and who connects must be this user or the
+ * superuser, as the kernel says. One connection at a time, one line each way, five
+ * seconds at most for either.
+ *
+ * The thread is made by us, blocks all signals, and is unknown to `threading`. Status
+ * and snapshots need no interpreter; for other orders it takes the interpreter's lock,
+ * asks marey._ctl, and gives it back. A forked child has no such thread until it makes
+ * its own (listen_again).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "marey/capture_keep.h"
+#include "tracer.h"
+
+#define REQUEST_SIZE_MAX 65536
+#define PATIENCE_MS 5000
+#define STACK_BYTES (1 << 20) /* Python code runs on it */
+
+static struct {
+    int socket; /* -1: not listening */
+    pid_t pid;  /* whose it is */
+    char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+} listener = {.socket = -1};
+
+/* ---- one request ---- */
+
+static bool
+wait_for(int fd, short what)
+{
+    struct pollfd one = {.fd = fd, .events = what};
+
+    return poll(&one, 1, PATIENCE_MS) > 0;
+}
+
+/* One line, without its end. Gives the text; NULL: there is none. */
+static char *
+read_line(int fd)
+{
+    char *text = malloc(REQUEST_SIZE_MAX);
+    size_t size = 0;
+
+    while (text != NULL && size < REQUEST_SIZE_MAX - 1 && wait_for(fd, POLLIN)) {
+        ssize_t got = read(fd, text + size, REQUEST_SIZE_MAX - 1 - size);
+        if (got <= 0)
+            break;
+        size += (size_t)got;
+        if (text[size - 1] == '\n') {
+            text[size - 1] = '\0';
+            return text;
+        }
+    }
+    free(text);
+    return NULL;
+}
+
+static void
+answer(int fd, const char *text)
+{
+    size_t size = strlen(text);
+
+    while (size > 0 && wait_for(fd, POLLOUT)) {
+        ssize_t sent = send(fd, text, size, MSG_NOSIGNAL);
+        if (sent <= 0)
+            return;
+        text += sent;
+        size -= (size_t)sent;
+    }
+}
+
+/* The text as the inside of a JSON string; cut where it does not fit. */
+static void
+quote(char *at, size_t capacity, const char *text)
+{
+    for (; *text != '\0' && capacity > 8; text++) {
+        unsigned char c = (unsigned char)*text;
+        int size = c < 0x20 || c == '"' || c == '\\'
+                       ? snprintf(at, capacity, "\\u%04x", c)
+                       : snprintf(at, capacity, "%c", c);
+        at += size;
+        capacity -= (size_t)size;
+    }
+    *at = '\0';
+}
+
+static void
+answer_error(int fd, const char *message)
+{
+    char text[2048], quoted[1900];
+
+    quote(quoted, sizeof(quoted), message);
+    snprintf(text, sizeof(text), "{\"error\": \"%s\"}\n", quoted);
+    answer(fd, text);
+}
+
+static void
+answer_status(int fd)
+{
+    struct marey_recording_status status;
+    char text[16384], path[12288] = "";
+
+    bool is_on = marey_recording_status(&status);
+    quote(path, sizeof(path), status.path);
+    snprintf(text, sizeof(text),
+             "{\"pid\": %d, \"recording\": %s, \"trace\": \"%s\", \"seconds\": %.3f, "
+             "\"events\": %llu, \"lost\": %llu, \"size_bytes\": %llu, "
+             "\"processes\": %u}\n",
+             (int)getpid(), is_on ? "true" : "false", path, (double)status.age_ns / 1e9,
+             (unsigned long long)status.counts.event_count,
+             (unsigned long long)status.counts.lost_count,
+             (unsigned long long)status.counts.size_bytes, status.counts.process_count);
+    answer(fd, text);
+}
+
+/* snapshot TAB path TAB nanoseconds before TAB why */
+static void
+answer_snapshot(int fd, char *fields)
+{
+    char *path = fields, *before = strchr(fields, '\t');
+    char *why = before == NULL ? NULL : strchr(before + 1, '\t');
+    char text[16384], quoted[12288];
+    struct marey_error err = {0};
+
+    if (why == NULL) {
+        answer_error(fd, "a snapshot needs a path, a time and a reason");
+        return;
+    }
+    *before++ = *why++ = '\0';
+    if (marey_recording_snapshot(path, why, strtoull(before, NULL, 10), &err) !=
+        MAREY_OK) {
+        answer_error(fd, err.message);
+        return;
+    }
+    quote(quoted, sizeof(quoted), path);
+    snprintf(text, sizeof(text), "{\"snapshot\": \"%s\"}\n", quoted);
+    answer(fd, text);
+}
+
+/* Everything else is Python's to do; marey._ctl answers in JSON. */
+static void
+answer_from_python(int fd, const char *line)
+{
+    if (!Py_IsInitialized() || pc_is_finalizing()) {
+        answer_error(fd, "the program is ending");
+        return;
+    }
+    PyGILState_STATE state = PyGILState_Ensure();
+    PyObject *module = PyImport_ImportModule("marey._ctl");
+    PyObject *result =
+        module == NULL ? NULL : PyObject_CallMethod(module, "handle", "y", line);
+    PyObject *bytes = result != NULL && PyUnicode_Check(result)
+                          ? PyUnicode_AsEncodedString(result, "utf-8", "replace")
+                          : NULL;
+    char *text = bytes == NULL ? NULL : strdup(PyBytes_AS_STRING(bytes));
+    PyErr_Clear();
+    Py_XDECREF(bytes);
+    Py_XDECREF(result);
+    Py_XDECREF(module);
+    PyGILState_Release(state);
+    if (text == NULL)
+        answer_error(fd, "the order could not be carried out");
+    else
+        answer(fd, text);
+    free(text);
+}
+
+static bool
+is_welcome(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+           (peer.uid == geteuid() || peer.uid == 0);
+}
+
+static void
+serve(int fd)
+{
+    char *line = is_welcome(fd) ? read_line(fd) : NULL;
+
+    if (line == NULL)
+        return;
+    if (strcmp(line, "status") == 0)
+        answer_status(fd);
+    else if (strncmp(line, "snapshot\t", 9) == 0)
+        answer_snapshot(fd, line + 9);
+    else
+        answer_from_python(fd, line);
+    free(line);
+}
+
+static void *
+listen_main(void *unused)
+{
+    int socket = listener.socket;
+
+    (void)unused;
+    pthread_setname_np(pthread_self(), "marey-ctl");
+    for (;;) {
+        int fd = accept4(socket, NULL, NULL, SOCK_CLOEXEC);
+        if (fd < 0 && errno != EINTR && errno != ECONNABORTED)
+            return NULL; /* closed, by us or by the program */
+        if (fd < 0)
+            continue;
+        serve(fd);
+        close(fd);
+    }
+}
+
+/* ---- the socket ---- */
+
+/* Makes the folder, or finds that it is ours alone. */
+static bool
+is_own_folder(const char *folder)
+{
+    struct stat status;
+
+    if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
+        PyErr_Format(PyExc_OSError, "cannot make %s: %s", folder, strerror(errno));
+        return false;
+    }
+    if (lstat(folder, &status) == 0 && S_ISDIR(status.st_mode) &&
+        status.st_uid == geteuid() && (status.st_mode & 077) == 0)
+        return true;
+    PyErr_Format(PyExc_OSError,
+                 "%s is not a folder that only this user can enter; remove it", folder);
+    return false;
+}
+
+static bool
+bind_socket(int fd)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    memcpy(address.sun_path, listener.path, sizeof(listener.path));
+    unlink(listener.path); /* of a process that was killed: the number is ours now */
+    return bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+           chmod(listener.path, 0600) == 0 && listen(fd, 8) == 0;
+}
+
+static bool
+start_thread(void)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    sigset_t all, before;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool is_made = pthread_create(&thread, &attributes, listen_main, NULL) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return is_made;
+}
+
+/* Which process this is stands in the name of its socket. */
+static int
+listen_here(const char *folder)
+{
+    if (!is_own_folder(folder))
+        return -1;
+    int size = snprintf(listener.path, sizeof(listener.path), "%s/%d.sock", folder,
+                        (int)getpid());
+    if (size >= (int)sizeof(listener.path)) {
+        PyErr_Format(PyExc_OSError, "%s: too long a name for a socket", folder);
+        return -1;
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 900);
+    if (high >= 0) {
+        close(fd);
+        fd = high;
+    }
+    if (fd < 0 || !bind_socket(fd)) {
+        PyErr_Format(PyExc_OSError, "cannot listen at %s: %s", listener.path,
+                     strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    listener.socket = fd;
+    listener.pid = getpid();
+    if (start_thread())
+        return 0;
+    PyErr_SetString(PyExc_OSError, "cannot make a thread to listen");
+    listen_stop();
+    return -1;
+}
+
+/* ---- for module.c ---- */
+
+PyObject *
+listen_start(PyObject *module, PyObject *folder)
+{
+    PyObject *bytes = NULL;
+
+    (void)module;
+    if (listener.socket >= 0 && listener.pid == getpid())
+        Py_RETURN_NONE;
+    if (!PyUnicode_FSConverter(folder, &bytes))
+        return NULL;
+    if (listener.socket >= 0)
+        close(listener.socket); /* the parent's */
+    listener.socket = -1;
+    int status = listen_here(PyBytes_AS_STRING(bytes));
+    Py_DECREF(bytes);
+    if (status < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
+void
+listen_stop(void)
+{
+    if (listener.socket < 0 || listener.pid != getpid())
+        return;
+    unlink(listener.path);
+    shutdown(listener.socket, SHUT_RDWR); /* the thread's accept() ends */
+    close(listener.socket);
+    listener.socket = -1;
+}
