@@ -420,9 +420,18 @@ put_simple(struct printer *p, PyObject *object)
     said = show_enum_name(object);
     if (said == NULL)
         return false;
+    PyObject *value = show_own(object, "_value_");
+    show_puts(&p->text, "<");
     put_type(p, Py_TYPE(object));
     show_puts(&p->text, ".");
     show_put_str(&p->text, said);
+    if (value != NULL) {
+        show_puts(&p->text, ": ");
+        if (!show_plain(&p->text, p->options, value))
+            show_puts(&p->text, "…");
+        Py_DECREF(value);
+    }
+    show_puts(&p->text, ">");
     return true;
 }
 

@@ -77,6 +77,8 @@ bool show_base(struct show_text *text, const struct show_options *options,
                PyObject *object);
 /* The name of a member of an enumeration: new; NULL: it is none. */
 PyObject *show_enum_name(PyObject *object);
+/* An attribute that the object holds in its dict: new, or NULL. */
+PyObject *show_own(PyObject *object, const char *name);
 /* What a registered formatter, or its own repr if that is asked for, says of it: a new
  * str; NULL without an exception: nothing. */
 PyObject *show_by_user(const struct show_options *options, PyObject *object);

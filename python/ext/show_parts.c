@@ -228,23 +228,32 @@ show_base(struct show_text *text, const struct show_options *options, PyObject *
 }
 
 PyObject *
-show_enum_name(PyObject *object)
+show_own(PyObject *object, const char *name)
 {
     struct show_cursor cursor;
     struct show_item item;
-    PyObject *name = NULL;
+    PyObject *found = NULL;
 
-    if (objects_type(Py_TYPE(object), false).kind != OBJECTS_ENUM)
-        return NULL;
     show_begin(&cursor, (struct show_section){SHOW_ATTRIBUTES, object, false});
-    while (name == NULL && show_next(&cursor, &item)) {
+    while (found == NULL && show_next(&cursor, &item)) {
         if (item.key != NULL && PyUnicode_CheckExact(item.key) &&
-            PyUnicode_CompareWithASCIIString(item.key, "_name_") == 0 &&
-            PyUnicode_CheckExact(item.value))
-            name = Py_NewRef(item.value);
+            PyUnicode_CompareWithASCIIString(item.key, name) == 0)
+            found = Py_NewRef(item.value);
         show_release(&item);
     }
     show_end(&cursor);
+    return found;
+}
+
+PyObject *
+show_enum_name(PyObject *object)
+{
+    PyObject *name = objects_type(Py_TYPE(object), false).kind == OBJECTS_ENUM
+                         ? show_own(object, "_name_")
+                         : NULL;
+
+    if (name != NULL && !PyUnicode_CheckExact(name))
+        Py_CLEAR(name);
     return name;
 }
 

@@ -88,7 +88,7 @@ def test_an_object_with_its_attributes() -> None:
         ({(1,): [None, True]}, "{(1,): [None, True]}"),
         (Point(1, [2]), f"{M}.Point(x=1, y=[2])"),
         (Pair(1, 2), f"{M}.Pair(left=1, right=2)"),
-        (Colour.RED, f"{M}.Colour.RED"),
+        (Colour.RED, f"<{M}.Colour.RED: 1>"),
         (KeyError("a"), "KeyError('a')"),
         (collections.Counter("aab"), "collections.Counter({'a': 2, 'b': 1})"),
         (collections.deque([1]), "collections.deque([1])"),
