@@ -112,6 +112,16 @@ enum marey_status marey_answer_values(struct marey_trace *trace, uint32_t lane,
                                       uint64_t blob, struct marey_answer *out,
                                       struct marey_error *err);
 
+/* How the program ended, and what led to it: the exceptions in the order in which one
+ * came of the other; the calls they left (or that were open when the process was
+ * killed) with the last values of their names and what each called before, folded;
+ * exceptions that were caught before; the stacks of the other threads at that moment;
+ * and what else failed. The lanes of the selection narrow it. */
+enum marey_status marey_answer_explain(struct marey_trace *trace,
+                                       const struct marey_question *question,
+                                       struct marey_answer *out,
+                                       struct marey_error *err);
+
 /* Source text as a JSON string; `null` when it was not stored. */
 enum marey_status marey_answer_source(struct marey_trace *trace, uint32_t function,
                                       struct marey_answer *out,

@@ -475,6 +475,7 @@ static PyMethodDef trace_methods[] = {
     {"transaction", (PyCFunction)trace_transaction, METH_VARARGS,
      "The calls of one transaction, as JSON."},
     {"check", (PyCFunction)trace_check, METH_O, "Verifies every byte."},
+    {"explain", (PyCFunction)trace_explain, METH_VARARGS, "How it ended, as JSON."},
     {"export", (PyCFunction)trace_export, METH_VARARGS, "Writes another format."},
     {NULL, NULL, 0, NULL},
 };

@@ -118,6 +118,7 @@ PyObject *trace_count(struct trace_object *self, PyObject *tick);
 PyObject *trace_totals(struct trace_object *self, PyObject *args);
 PyObject *trace_transactions(struct trace_object *self, PyObject *args);
 PyObject *trace_transaction(struct trace_object *self, PyObject *args);
+PyObject *trace_explain(struct trace_object *self, PyObject *args);
 PyObject *trace_check(struct trace_object *self, PyObject *limit);
 PyObject *trace_export(struct trace_object *self, PyObject *args);
 /* Functions of the module. */

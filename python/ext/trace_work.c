@@ -276,6 +276,34 @@ trace_transaction(struct trace_object *self, PyObject *args)
     return give_answer(&work, st, &answer, &err);
 }
 
+/* ---- explaining ---- */
+
+/* explain(selection, tick): JSON; of the selection only the lanes count. */
+PyObject *
+trace_explain(struct trace_object *self, PyObject *args)
+{
+    PyObject *selection, *tick, *result = NULL;
+    struct marey_answer answer = {0};
+    struct marey_error err;
+    struct work work;
+    struct pick pick;
+
+    if (!PyArg_ParseTuple(args, "O!O:explain", &PyTuple_Type, &selection, &tick) ||
+        trace_take(self) < 0)
+        return NULL;
+    if (pick_init(&pick, self, selection) == 0) {
+        struct marey_question question = {pick.selection, work_tick, &work};
+        work_begin(&work, tick);
+        enum marey_status st =
+            marey_answer_explain(self->trace, &question, &answer, &err);
+        work_end(&work);
+        result = give_answer(&work, st, &answer, &err);
+        pick_release(&pick);
+    }
+    trace_give(self);
+    return result;
+}
+
 /* ---- checking ---- */
 
 struct findings {

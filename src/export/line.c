@@ -380,6 +380,122 @@ line_indent(struct marey_out *out, uint32_t depth)
     marey_out_advance(out, at);
 }
 
+/* ---- points ---- */
+
+/* What is told of the values of a point. */
+struct point {
+    struct lines *lines;
+    const struct marey_step *step;
+    char *level;
+    size_t level_size;
+    int64_t line;   /* of the program; 0: not known */
+    uint32_t count; /* of values told */
+    bool is_said;   /* the first text is told without quotes: someone said it */
+};
+
+static bool
+is_named(const struct marey_value *value, const char *name)
+{
+    return is_text(value->name, name);
+}
+
+static void
+take_level(void *context, const struct marey_value *value)
+{
+    struct point *point = context;
+
+    if (!is_named(value, "level") || value->tag != VALUE_TEXT)
+        return;
+    point->level_size = value->text.size_bytes < LINE_LEVEL_MAX ? value->text.size_bytes
+                                                                : LINE_LEVEL_MAX;
+    memcpy(point->level, value->text.bytes, point->level_size);
+}
+
+static void
+take_point_value(void *context, const struct marey_value *value)
+{
+    struct point *point = context;
+    struct marey_out *out = point->lines->out;
+    bool has_name = value->name.size_bytes != 0;
+
+    if (point->step->kind == MAREY_STEP_LOG && value->tag == VALUE_INT &&
+        is_named(value, "line")) {
+        point->line = value->integer;
+        return;
+    }
+    if (point->is_said && value->tag == VALUE_TEXT && is_named(value, "level"))
+        return; /* line_class() has told it */
+    if (point->count++ > 0)
+        MAREY_OUT_LITERAL(out, ", ");
+    if (point->is_said && value->tag == VALUE_TEXT && !has_name && point->count == 1) {
+        line_safe(out, value->text);
+        return;
+    }
+    if (has_name) {
+        put_shortened(out, value->name);
+        MAREY_OUT_LITERAL(out, "=");
+    }
+    line_value(out, value);
+}
+
+static void
+read_point(struct point *point,
+           void (*take)(void *context, const struct marey_value *value))
+{
+    const struct marey_step *step = point->step;
+
+    if (step->blob != 0)
+        marey_out_fail_unless_corrupt(
+            point->lines->out, marey_trace_values(point->lines->trace, step->lane,
+                                                  step->blob, take, point, NULL));
+}
+
+struct marey_text
+line_class(struct lines *l, const struct marey_step *step, char level[LINE_LEVEL_MAX])
+{
+    struct point point = {.lines = l, .step = step, .level = level};
+    const char *word = step->kind == MAREY_STEP_INSTANT   ? "instant"
+                       : step->kind == MAREY_STEP_COUNTER ? "counter"
+                                                          : NULL;
+
+    if (word == NULL && step->log_class == MAREY_CLASS_RECORD)
+        read_point(&point, take_level);
+    if (point.level_size > 0)
+        return (struct marey_text){level, point.level_size};
+    if (word == NULL)
+        word = marey_log_class_name(step->log_class);
+    return (struct marey_text){word, strlen(word)};
+}
+
+void
+line_point(struct lines *l, const struct marey_step *step)
+{
+    struct point point = {.lines = l, .step = step};
+    bool is_log = step->kind == MAREY_STEP_LOG;
+    bool is_assignment = is_log && (step->log_class == MAREY_CLASS_VALUE ||
+                                    step->log_class == MAREY_CLASS_ATTRIBUTE);
+
+    line_safe(l->out, marey_trace_string(l->trace, step->string));
+    if (step->kind == MAREY_STEP_COUNTER) {
+        MAREY_OUT_LITERAL(l->out, " = ");
+        line_number(l->out, step->value);
+        return;
+    }
+    if (step->blob == 0)
+        return;
+    if (is_assignment)
+        MAREY_OUT_LITERAL(l->out, " = ");
+    else
+        MAREY_OUT_LITERAL(l->out, ": ");
+    point.is_said = is_log && step->log_class >= MAREY_CLASS_PRINT &&
+                    step->log_class <= MAREY_CLASS_WARNING;
+    read_point(&point, take_point_value);
+    if (point.line > 0) {
+        MAREY_OUT_LITERAL(l->out, "  // line ");
+        marey_number_put(l->out, (uint64_t)point.line);
+    }
+}
+
 bool
 line_is_wanted(struct lines *l, const struct marey_export_options *options,
                const struct marey_step *step)

@@ -57,6 +57,14 @@ void line_value(struct marey_out *out, const struct marey_value *value);
 /* name=value, … of a blob; nothing for 0. */
 void line_values(struct lines *lines, uint32_t lane, uint64_t blob);
 
+#define LINE_LEVEL_MAX 16
+/* What a point is, in a word: instant, counter, the class of what was logged, or the
+ * level of a record of logging, which is kept in `level`. */
+struct marey_text line_class(struct lines *lines, const struct marey_step *step,
+                             char level[LINE_LEVEL_MAX]);
+/* The name of a point and what it holds: `x = 3  // line 12`. */
+void line_point(struct lines *lines, const struct marey_step *step);
+
 /* Whether the step has a value like the one searched for; only ends and points do. */
 bool line_is_wanted(struct lines *lines, const struct marey_export_options *options,
                     const struct marey_step *step);

@@ -10,10 +10,8 @@
  */
 #include "base/memory.h"
 #include "export/line.h"
-#include "export/value.h"
 
 #define CLASS_WIDTH 9
-#define LEVEL_SIZE_MAX 16
 
 /* The calls that are open on a lane, outermost first. */
 struct stack {
@@ -62,101 +60,15 @@ put_stack(struct log *log, uint32_t lane)
     }
 }
 
-/* ---- values ---- */
-
-/* What a record of logging holds beside other values. */
-struct record {
-    struct log *log;
-    char level[LEVEL_SIZE_MAX];
-    size_t level_size;
-    uint32_t count; /* of values told */
-    bool is_said;   /* texts are told without quotes: someone said them */
-};
-
-static bool
-is_named(const struct marey_value *value, const char *name)
-{
-    return value->name.size_bytes == strlen(name) &&
-           memcmp(value->name.bytes, name, value->name.size_bytes) == 0;
-}
-
-static void
-take_level(void *context, const struct marey_value *value)
-{
-    struct record *record = context;
-
-    if (!is_named(value, "level") || value->tag != VALUE_TEXT)
-        return;
-    record->level_size = value->text.size_bytes < LEVEL_SIZE_MAX
-                             ? value->text.size_bytes
-                             : LEVEL_SIZE_MAX;
-    memcpy(record->level, value->text.bytes, record->level_size);
-}
-
-static void
-take_value(void *context, const struct marey_value *value)
-{
-    struct record *record = context;
-    struct marey_out *out = record->log->lines.out;
-    bool is_message = value->name.size_bytes == 0 || is_named(value, "message") ||
-                      is_named(value, "text");
-
-    if (record->level_size > 0 && is_named(value, "level"))
-        return;
-    if (record->count++ > 0)
-        MAREY_OUT_LITERAL(out, ", ");
-    if (record->is_said && is_message && value->tag == VALUE_TEXT) {
-        line_safe(out, value->text);
-        return;
-    }
-    if (value->name.size_bytes != 0) {
-        line_safe(out, value->name);
-        MAREY_OUT_LITERAL(out, "=");
-    }
-    line_value(out, value);
-}
-
-static void
-read_blob(struct log *log, const struct marey_step *step, struct record *record,
-          void (*take)(void *context, const struct marey_value *value))
-{
-    if (step->blob == 0)
-        return;
-    marey_out_fail_unless_corrupt(log->lines.out,
-                                  marey_trace_values(log->lines.trace, step->lane,
-                                                     step->blob, take, record, NULL));
-}
-
 /* ---- lines ---- */
-
-static struct marey_text
-class_of(const struct marey_step *step, const struct record *record)
-{
-    const char *word = step->kind == MAREY_STEP_INSTANT   ? "instant"
-                       : step->kind == MAREY_STEP_COUNTER ? "counter"
-                                                          : NULL;
-
-    if (word == NULL && record->level_size > 0)
-        return (struct marey_text){record->level, record->level_size};
-    if (word == NULL)
-        word = marey_log_class_name(step->log_class);
-    return (struct marey_text){word, strlen(word)};
-}
 
 static void
 put_line(struct log *log, const struct marey_step *step)
 {
     struct marey_out *out = log->lines.out;
-    struct record record = {.log = log};
-    struct marey_text name = marey_trace_string(log->lines.trace, step->string);
-    struct marey_text kind;
+    char level[LINE_LEVEL_MAX];
+    struct marey_text kind = line_class(&log->lines, step, level);
 
-    record.is_said = step->kind == MAREY_STEP_LOG &&
-                     step->log_class >= MAREY_CLASS_PRINT &&
-                     step->log_class <= MAREY_CLASS_WARNING;
-    if (record.is_said)
-        read_blob(log, step, &record, take_level);
-    kind = class_of(step, &record);
     marey_out_advance(out, line_put_time(marey_out_room(out, 64), step->time_ns));
     line_lane(&log->lines, step->lane);
     line_spaces(out, 2);
@@ -164,17 +76,7 @@ put_line(struct log *log, const struct marey_step *step)
     if (kind.size_bytes < CLASS_WIDTH)
         line_spaces(out, CLASS_WIDTH - kind.size_bytes);
     MAREY_OUT_LITERAL(out, " ");
-    line_safe(out, name);
-    if (step->kind == MAREY_STEP_COUNTER) {
-        MAREY_OUT_LITERAL(out, " = ");
-        line_number(out, step->value);
-    } else if (step->blob != 0) {
-        if (step->log_class != 0 && step->log_class <= MAREY_CLASS_ATTRIBUTE)
-            MAREY_OUT_LITERAL(out, " = ");
-        else
-            MAREY_OUT_LITERAL(out, ": ");
-        read_blob(log, step, &record, take_value);
-    }
+    line_point(&log->lines, step);
     MAREY_OUT_LITERAL(out, "\n");
     if (log->stacks != NULL)
         put_stack(log, step->lane);

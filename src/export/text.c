@@ -278,12 +278,11 @@ put_flow(struct text *t, const struct marey_step *step)
 static void
 put_class(struct text *t, const struct marey_step *step)
 {
-    const char *name;
+    char level[LINE_LEVEL_MAX];
 
     if (step->kind != MAREY_STEP_LOG || step->log_class <= MAREY_CLASS_ATTRIBUTE)
         return;
-    name = marey_log_class_name(step->log_class);
-    marey_out_put_short(t->lines.out, name, strlen(name));
+    line_safe(t->lines.out, line_class(&t->lines, step, level));
     MAREY_OUT_LITERAL(t->lines.out, " ");
 }
 
@@ -299,18 +298,7 @@ put_point(struct text *t, const struct marey_step *step)
     default:
         MAREY_OUT_LITERAL(t->lines.out, "* ");
         put_class(t, step);
-        line_safe(t->lines.out, marey_trace_string(t->lines.trace, step->string));
-        if (step->kind == MAREY_STEP_COUNTER) {
-            MAREY_OUT_LITERAL(t->lines.out, " = ");
-            line_number(t->lines.out, step->value);
-        } else if (step->blob != 0) {
-            if (step->log_class == MAREY_CLASS_VALUE ||
-                step->log_class == MAREY_CLASS_ATTRIBUTE)
-                MAREY_OUT_LITERAL(t->lines.out, " = ");
-            else
-                MAREY_OUT_LITERAL(t->lines.out, ": ");
-            line_values(&t->lines, step->lane, step->blob);
-        }
+        line_point(&t->lines, step);
     }
     end_line(t);
 }

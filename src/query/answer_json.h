@@ -19,6 +19,11 @@ void json_key_int(struct marey_answer *out, const char *name, int64_t value);
 void json_key_text(struct marey_answer *out, const char *name, struct marey_text text);
 void json_key_bool(struct marey_answer *out, const char *name, bool value);
 
+/* [{"name", "tag", "text"}] of a blob, values as people read them; what is damaged is
+ * missing. */
+enum marey_status json_values(struct marey_answer *out, struct marey_trace *trace,
+                              uint32_t lane, uint64_t blob);
+
 /* An index, or -1. */
 static inline int64_t
 json_index(uint32_t index)

@@ -16,6 +16,7 @@ VERBS = {
     "show": "print the recording as indented text with durations",
     "report": "print totals per function",
     "info": "print what a trace holds",
+    "explain": "tell how the program ended, and what led to it",
     "export": "write a trace in another tool's format",
     "merge": "put traces together",
     "pack": "rewrite a trace compactly, for keeping and sending",

@@ -125,17 +125,37 @@ class Selectors(TypedDict):
     max_depth: int | None
 
 
+def _expect_lanes(
+    trace: Trace, processes: list[str | int] | None, threads: list[str | int] | None
+) -> None:
+    if processes is not None:
+        _expect(trace, "process", processes, _process_names(trace), process=processes)
+    if threads is not None:
+        names = (lane.name for lane in trace.lanes)
+        _expect(trace, "thread", threads, names, process=processes, thread=threads)
+
+
+def selected_lanes(
+    trace: Trace, process: list[str] | None, thread: list[str] | None
+) -> bytes | None:
+    """A table of the lanes asked for, as the core takes it; None: all."""
+    if process is None and thread is None:
+        return None
+    processes, threads = _ids(process), _ids(thread)
+    _expect_lanes(trace, processes, threads)
+    table = bytearray(len(trace.lanes))
+    for lane in trace.select_lanes(thread=threads, process=processes):
+        table[lane.index] = 1
+    return bytes(table)
+
+
 def selectors(given: argparse.Namespace, trace: Trace) -> Selectors:
     """The selection asked for. One that nothing in the trace fits is an error."""
     end_ns = given.end_ns
     if end_ns is not None and end_ns <= (given.start_ns or 0):
         raise UsageError("--to lies before --from")
     threads, processes = _ids(given.thread), _ids(given.process)
-    if processes is not None:
-        _expect(trace, "process", processes, _process_names(trace), process=processes)
-    if threads is not None:
-        names = (lane.name for lane in trace.lanes)
-        _expect(trace, "thread", threads, names, process=processes, thread=threads)
+    _expect_lanes(trace, processes, threads)
     if given.function:
         _expect_functions(trace, given.function)
     return Selectors(

@@ -62,6 +62,7 @@ standard input. All that follows it belongs to the program.
   --transactions-only   record only transactions: those chosen, and those marked in the
                         code with marey.transaction
   --transaction-depth N N levels of calls below transactions that match, too
+  --explain             tell on stderr how the program ended, and what led to it
   --open                view the trace when the program has ended
   -q, --quiet           no summary at the end
   --config FILE         options from a TOML file (default: [tool.marey] of the
@@ -93,7 +94,16 @@ VALUES: "dict[str, Any]" = {
 }
 REPEATED = ("include", "exclude", "keep", "transactions")
 # Flags, each with a --no- form.
-FLAGS = ("c-calls", "exact", "children", "listen", "open", "quiet", "transactions-only")
+FLAGS = (
+    "c-calls",
+    "exact",
+    "children",
+    "explain",
+    "listen",
+    "open",
+    "quiet",
+    "transactions-only",
+)
 SHORT = {"-o": "output", "-q": "quiet", "-h": "help"}
 
 MAGIC = b"\x89MAREY\r\n"
@@ -115,13 +125,14 @@ def main(arguments: list[str]) -> int:
     target = find_target(rest)
     settings = {**read_config(given.pop("config", None)), **given}
     opens = settings.pop("open", False)
+    explains = settings.pop("explain", False)
     check_installation()
     path = choose_output(settings.pop("output", None), target.name)
     options = make_options(path, settings)
     command = [sys.executable, *interpreter_flags(), *target.arguments]
-    if not opens:
+    if not opens and not explains:
         become(command, options)
-    return run_and_view(command, options)
+    return run_and_tell(command, options, opens=opens, explains=explains)
 
 
 # ---- options ----
@@ -497,13 +508,15 @@ def become(command: list[str], options: Options) -> "NoReturn":
         raise UsageError(f"{command[0]}: {error.strerror}") from None
 
 
-def run_and_view(command: list[str], options: Options) -> int:
+def run_and_tell(
+    command: list[str], options: Options, *, opens: bool, explains: bool
+) -> int:
     """As a child, since something is to be done after it. Ctrl-C is the child's."""
     import signal
 
     from marey.cli import verbs
 
-    if "view" not in verbs():
+    if opens and "view" not in verbs():
         raise UsageError("--open: this installation has no viewer")
     back_to_default = [
         number
@@ -517,10 +530,24 @@ def run_and_view(command: list[str], options: Options) -> int:
     _, wait_status = os.waitpid(child, 0)
     status = os.waitstatus_to_exitcode(wait_status)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if os.path.exists(options.path):
+    if explains and os.path.exists(options.path):
+        explain(options.path)
+    if opens and os.path.exists(options.path):
         view = __import__("marey.cli.view", fromlist=("main",))
         try:
             view.main([options.path])
         except KeyboardInterrupt:
             pass  # the way to end it; the status is the program's
     return status if status >= 0 else 128 - status
+
+
+def explain(path: str) -> None:
+    from marey._errors import MareyError
+
+    verb = __import__("marey.cli.explain", fromlist=("tell",))
+    try:
+        verb.tell(path, sys.stderr)
+    except MareyError as error:
+        sys.stderr.write(f"marey: --explain: {error}\n")
+    except KeyboardInterrupt:
+        pass  # enough of it; the status is the program's

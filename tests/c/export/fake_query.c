@@ -236,3 +236,11 @@ marey_step_has_value(struct marey_trace *trace, const struct marey_step *step,
     }
     return MAREY_OK;
 }
+
+uint32_t
+marey_trace_process_of_flow(const struct marey_trace *trace, uint64_t flow)
+{
+    (void)trace;
+    (void)flow;
+    return MAREY_NO_INDEX;
+}

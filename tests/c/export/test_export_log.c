@@ -7,7 +7,7 @@
 
 static const struct marey_value message_values[] = {
     {.tag = 6, .name = {"level", 5}, .text = {"WARNING", 7}},
-    {.tag = 6, .name = {"message", 7}, .text = {"connection\nlost", 15}},
+    {.tag = 6, .text = {"connection\nlost", 15}},
     {.tag = 4, .name = {"attempt", 7}, .integer = 3},
 };
 static const struct marey_value text_values[] = {{.tag = 6, .text = {"it's", 4}}};

@@ -1,0 +1,322 @@
+"""`marey explain` on programs that end in every way there is."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import harness
+import pytest
+
+
+def recorded(
+    folder: Path, source: str, *options: str, status: int | None = None
+) -> Path:
+    program, trace = folder / "app.py", folder / "t.marey"
+    program.write_text(textwrap.dedent(source))
+    done = harness.record(trace, program, options=options)
+    if status is not None:
+        assert done.returncode == status, done.stderr
+    return trace
+
+
+def explained(trace: Path, *options: str) -> dict[str, Any]:
+    done = harness.marey("explain", "--json", *options, trace)
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def text(trace: Path, *options: str) -> str:
+    done = harness.marey("explain", *options, trace)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def names(stack: list[dict[str, Any]]) -> list[str]:
+    return [frame["function"]["name"] for frame in stack]
+
+
+CHAINED = """
+import marey
+
+
+class Bad(Exception):
+    pass
+
+
+def quiet(n):
+    try:
+        fail(n)
+    except LookupError:
+        pass
+
+
+def fail(n):
+    raise LookupError(n)
+
+
+def parse(text):
+    marey.log("text", text)
+    for _ in range(40):
+        len(text)
+    return Bad.missing(text)
+
+
+def load(rows):
+    for row in rows:
+        parse(row)
+
+
+def main():
+    for n in range(3):
+        quiet(n)
+    try:
+        load(["one"])
+    except AttributeError as error:
+        print("no")
+        raise Bad("file") from error
+
+
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def chained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return recorded(tmp_path_factory.mktemp("chained"), CHAINED, status=1)
+
+
+def test_a_chain_of_exceptions_in_its_order(chained: Path) -> None:
+    answer = explained(chained)
+    assert answer["outcome"] == "raised"
+    assert answer["exit_status"] == 1
+    chain = [(one["type"], one["function"]["name"]) for one in answer["exceptions"]]
+    assert [name for _, name in chain] == ["parse", "main"]
+    assert chain[0][0] == "AttributeError"
+    assert chain[1][0].endswith("Bad")
+    assert names(answer["stack"]) == ["<module>", "main", "load", "parse"]
+
+
+def test_the_lines_of_the_stack_are_found(chained: Path) -> None:
+    lines = {
+        frame["function"]["name"]: [one["text"] for one in frame["lines"]]
+        for frame in explained(chained)["stack"]
+    }
+    assert lines["<module>"] == ["main()"]
+    assert lines["main"] == ['raise Bad("file") from error']
+    assert lines["load"] == ["parse(row)"]
+    assert lines["parse"] == []  # no raise there, and nothing else was recorded
+
+
+def test_repeated_calls_before_the_raise_are_folded(chained: Path) -> None:
+    frame = explained(chained)["stack"][-1]
+    calls = [call for call in frame["calls"] if call["kind"] == "call"]
+    assert [(call["function"]["name"], call["count"]) for call in calls] == [
+        ("len", 40)
+    ]
+
+
+def test_the_last_values_of_a_call(chained: Path) -> None:
+    frame = explained(chained)["stack"][-1]
+    assert [one["name"] for one in frame["names"]] == ["text"]
+    assert frame["names"][0]["values"][0]["text"] == "one"
+    assert "text = 'one'" in text(chained)
+
+
+def test_what_was_swallowed_is_told_the_last_first(chained: Path) -> None:
+    swallowed = [
+        (one["type"], one["function"]["name"], one["by"]["name"])
+        for one in explained(chained)["swallowed"]
+        if one["function"]["module"] == "__main__"
+    ]
+    assert swallowed == [("LookupError", "fail", "quiet")] * 3
+
+
+def test_the_text_says_it_all(chained: Path) -> None:
+    lines = text(chained).splitlines()
+    assert "Bad, which nobody caught" in lines[0]
+    assert lines[0].endswith("exit 1")
+    assert any("LookupError  from fail, caught by quiet" in line for line in lines)
+
+
+def test_a_thread_that_ended_by_an_exception(tmp_path: Path) -> None:
+    trace = recorded(
+        tmp_path,
+        """
+        import threading, time
+
+        def work():
+            {}["key"]
+            raise SystemError
+
+        def idle():
+            stop.wait()
+
+        stop = threading.Event()
+        threads = [threading.Thread(target=idle, name="idle")]
+        threads += [threading.Thread(target=work, name="worker")]
+        for thread in threads:
+            thread.start()
+        threads[1].join()
+        stop.set()
+        threads[0].join()
+        """,
+        status=0,
+    )
+    answer = explained(trace)
+    assert (answer["outcome"], answer["thread"]) == ("thread", "worker")
+    assert answer["exceptions"][0]["type"] == "KeyError"
+    assert names(answer["stack"])[-2:] == ["Thread.run", "work"]
+    others = {one["thread"]: names(one["stack"]) for one in answer["threads"]}
+    assert "idle" in others["idle"]
+    assert others["MainThread"][0] == "<module>"
+
+
+def test_a_killed_program_tells_its_open_calls(tmp_path: Path) -> None:
+    program, trace = tmp_path / "app.py", tmp_path / "t.marey"
+    program.write_text(
+        "import sys, time\n"
+        "def wait(n):\n    print('here', flush=True)\n    time.sleep(60)\n"
+        "def main():\n    wait(1)\n"
+        "main()\n"
+    )
+    import subprocess
+
+    process = harness.start(trace, program, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.readline()
+    deadline = time.monotonic() + 30
+    while "sleep" not in text(trace) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert "is running" in text(trace)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    answer = explained(trace)
+    assert answer["outcome"] == "killed"
+    assert names(answer["stack"]) == ["<module>", "main", "wait", "sleep"]
+    assert "did not say that it ended" in text(trace)
+
+
+def test_a_crash_tells_the_call_it_was_in(tmp_path: Path) -> None:
+    trace = recorded(
+        tmp_path,
+        """
+        import os, signal
+
+        def crash():
+            os.kill(os.getpid(), signal.SIGSEGV)
+
+        crash()
+        """,
+        status=-signal.SIGSEGV,
+    )
+    answer = explained(trace)
+    assert answer["outcome"] == "killed"
+    assert names(answer["stack"]) == ["<module>", "crash", "kill"]
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "outcome"),
+    [
+        ("import sys\ndef leave():\n    sys.exit(3)\nleave()", 3, "exit"),
+        ("import os\nos._exit(4)", 4, "returned"),
+        ("print('fine')", 0, "returned"),
+    ],
+)
+def test_programs_that_end_by_themselves(
+    source: str, status: int, outcome: str, tmp_path: Path
+) -> None:
+    trace = recorded(tmp_path, source, status=status)
+    assert explained(trace)["outcome"] == outcome
+    assert len(text(trace).splitlines()) > 0
+
+
+def test_deep_recursion_is_told_in_short(tmp_path: Path) -> None:
+    trace = recorded(
+        tmp_path,
+        """
+        def down(n):
+            return down(n + 1)
+
+        down(0)
+        """,
+        status=1,
+    )
+    answer = explained(trace)
+    assert answer["exceptions"][0]["type"] == "RecursionError"
+    assert answer["stack_left_out"] > 500
+    told = text(trace)
+    assert "and again" in told
+    assert len(told.splitlines()) < 60
+
+
+def test_an_exception_that_cleanup_code_watched(tmp_path: Path) -> None:
+    """Calls made while the exception passes do not hide where it came from."""
+    trace = recorded(
+        tmp_path,
+        """
+        def clean():
+            return len("x")
+
+        def fail():
+            raise KeyError("k")
+
+        def middle():
+            try:
+                fail()
+            finally:
+                clean()
+
+        def outer():
+            try:
+                middle()
+            except KeyError:
+                clean()
+                raise
+
+        outer()
+        """,
+        "--no-c-calls",
+        status=1,
+    )
+    answer = explained(trace)
+    assert [one["type"] for one in answer["exceptions"]] == ["KeyError"]
+    assert names(answer["stack"]) == ["<module>", "outer", "middle", "fail"]
+
+
+def test_only_a_part_was_recorded(tmp_path: Path) -> None:
+    trace = recorded(tmp_path, CHAINED, "--include", "__main__:[lp]*", status=1)
+    answer = explained(trace)
+    assert answer["outcome"] == "raised"
+    assert names(answer["stack"]) == ["load", "parse"]
+
+
+def test_run_explains_when_the_program_has_ended(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text("def f():\n    raise OSError(1)\nf()\n")
+    done = harness.marey(
+        "run", "-q", "--explain", "-o", tmp_path / "t.marey", tmp_path / "app.py"
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "ended by OSError, which nobody caught" in done.stderr
+    assert "raise OSError(1)" in done.stderr
+
+
+def test_wrong_use_and_wrong_files(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no trace")
+    for words, status in (
+        (["--function", "x", "text"], 2),
+        (["text"], 1),
+        (["missing"], 1),
+    ):
+        done = harness.marey("explain", *words, cwd=tmp_path)
+        assert done.returncode == status
+        assert done.stderr.count("\n") == 1, sys.version
