@@ -249,9 +249,9 @@ void marey_unwind(struct marey_lane *lane, uintptr_t key, uint32_t exception);
 void marey_yield_slow(struct marey_lane *lane, uintptr_t key);
 void marey_resume_slow(struct marey_lane *lane, const struct marey_function *function,
                        uintptr_t key);
-/* The activation was resumed by throw(). */
+/* The activation was resumed by throw(); `has_run`: it had begun before. */
 void marey_resume_thrown(struct marey_lane *lane, const struct marey_function *function,
-                         uintptr_t key, uint32_t exception);
+                         uintptr_t key, uint32_t exception, bool has_run);
 void marey_instant(struct marey_lane *lane, uint32_t name, uint64_t blob);
 void marey_counter(struct marey_lane *lane, uint32_t name, double value);
 /* A logged value; `class` is MAREY_LOG_*. */

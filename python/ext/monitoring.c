@@ -190,8 +190,9 @@ on_throw(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 
     (void)self, (void)nargs, (void)names;
     if (function != NULL && is_wanted(function, lane))
-        marey_resume_thrown(lane, function, frame_slow(),
-                            cfunctions_type_name(Py_TYPE(args[2])));
+        marey_resume_thrown(
+            lane, function, frame_slow(), cfunctions_type_name(Py_TYPE(args[2])),
+            pc_has_run(code_of(args), PyLong_AsSsize_t(args[1])));
     if (function != NULL && function->is_watched)
         transactions_unpark(lane, frame_slow());
     if (function != NULL && function->is_slow)

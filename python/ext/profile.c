@@ -54,7 +54,10 @@ on_py_call(struct marey_lane *lane, struct pc_frame *frame,
                  !marey_resume(lane, function, (uintptr_t)frame))
             marey_resume_slow(lane, function, (uintptr_t)frame);
     } else {
-        marey_resume_thrown(lane, function, (uintptr_t)frame, 0);
+        Py_ssize_t at = (const char *)frame->last_instruction -
+                        (const char *)_PyCode_CODE(frame->code);
+        marey_resume_thrown(lane, function, (uintptr_t)frame, 0,
+                            pc_has_run(frame->code, at));
     }
 }
 

@@ -125,6 +125,14 @@ pc_code_extra(PyCodeObject *code, Py_ssize_t index)
 #endif
 }
 
+/* A generator that stands at byte `offset` of its code: has any of its body run? What
+ * comes before the first RESUME makes the generator. */
+static inline bool
+pc_has_run(const PyCodeObject *code, Py_ssize_t offset)
+{
+    return offset >= code->_co_firsttraceable * (Py_ssize_t)sizeof(uint16_t);
+}
+
 /* Keeps the exception that is set, if any, from what happens in between. */
 #if PY_VERSION_HEX >= 0x030C0000
 struct pc_exception {

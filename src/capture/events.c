@@ -484,18 +484,27 @@ marey_resume_slow(struct marey_lane *lane, const struct marey_function *function
     unpark_spans(lane, key, now);
 }
 
+/* Set in the key that is written for an activation which ends before it ever ran: the
+ * frame's address alone may be that of an older one that was dropped unseen. */
+#define NEVER_RAN ((uintptr_t)1)
+
 void
 marey_resume_thrown(struct marey_lane *lane, const struct marey_function *function,
-                    uintptr_t key, uint32_t exception)
+                    uintptr_t key, uint32_t exception, bool has_run)
 {
     uint64_t now;
 
     lane = arrive(lane, &now);
     if (lane == NULL || is_too_deep(lane))
         return;
-    push(lane, function, key, true, now);
+    struct marey_call *below = lane->top;
+    push(lane, function, has_run ? key : key | NEVER_RAN, true, now);
+    if (lane->top == below)
+        return; /* no room on the stack */
     if (lane->top->is_pending)
         write_pending(lane);
+    if (!has_run)
+        lane->top->key &= ~NEVER_RAN;
     write_op_number(lane, MAREY_OP_THROWN, exception, lane->last_ticks, true);
     unpark_spans(lane, key, now);
 }
