@@ -3,7 +3,7 @@
 Each interpreter has a folder in the cache with one virtual environment per installed
 tool, so that no tool's start-up hook runs under another tool:
 
-    ${MAREY_CACHE:-~/.cache/marey}/bench-3.12.1-5f2a/{plain,marey,viztracer,trace0}
+    ${MAREY_CACHE:-~/.cache/marey}/bench-3.12.1-5f2a/{plain,marey,marey-slowed,viztracer,trace0}
 
 `plain` serves the bare interpreter, cProfile and the floor. Peers are pinned.
 """
@@ -21,7 +21,7 @@ import shutil
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -31,6 +31,10 @@ FLOOR = HERE / "floor"
 
 LIBRARIES = ("sqlglot==30.30.0",)
 PEERS = {"viztracer": "viztracer==1.1.1", "trace0": "trace0==0.1.16"}
+# Marey as it is, and with ticks 64 times as long. Callgrind slows a program about so
+# much: an event's time since the one before then takes the bytes, and so the
+# instructions, that it takes at full speed.
+OURS = {"marey": "", "marey-slowed": "-DMAREY_COUNTER_SHIFT=9"}
 DEFAULT_PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
 
 
@@ -186,15 +190,21 @@ def set_up(interpreter: Interpreter, environment: str, *, build: bool) -> None:
         stamp.write_text(repr(wanted))
     if environment == "plain":
         install_floor(interpreter, folder)
-    if environment == "marey" and build:
+    if environment in OURS and build:
         if not (ROOT / "pyproject.toml").exists():
             raise MissingError("there is nothing to install yet")
-        pip_install(interpreter, environment, "--force-reinstall", str(ROOT))
+        flags = OURS[environment]
+        pip_install(
+            interpreter, environment, "--force-reinstall", str(ROOT), flags=flags
+        )
 
 
-def pip_install(interpreter: Interpreter, environment: str, *what: str) -> None:
+def pip_install(
+    interpreter: Interpreter, environment: str, *what: str, flags: str = ""
+) -> None:
     python = interpreter.python_in(environment)
-    run_quietly([python, "-m", "pip", "install", "--quiet", *what])
+    command = [python, "-m", "pip", "install", "--quiet", *what]
+    run_quietly(command, {"CFLAGS": flags} if flags else {})
 
 
 def install_floor(interpreter: Interpreter, folder: Path) -> None:
@@ -220,9 +230,15 @@ def install_floor(interpreter: Interpreter, folder: Path) -> None:
     stamp.write_text(digest)
 
 
-def run_quietly(command: list[str]) -> str:
+def run_quietly(command: list[str], more: Mapping[str, str] | None = None) -> str:
     """The command's stdout; on failure MissingError with the line that says most."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        env={**os.environ, **(more or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode != 0:
         raise MissingError(last_line(done.stderr or done.stdout))
     return done.stdout

@@ -38,25 +38,58 @@ struct marey_recording;
 /* A function as the hot path needs it. Made once, never freed while the process lives;
  * ids are the process's own and outlast a recording. */
 struct marey_function {
+    uint64_t enter;      /* the ENTER of it as it is written, for a delta of 0 */
+    uint32_t enter_size; /* bytes of that, 2 to 5 */
     uint32_t id;
-    uint32_t code;     /* the id as it is written: varint, first byte lowest */
-    uint8_t code_size; /* bytes of it, 1 to 4 */
-    bool is_skipped;   /* filtered out */
-    uint16_t flags;    /* MAREY_FUNCTION_* */
-    bool is_slow;      /* its calls begin and end the slow way, for the maker's sake */
-    bool is_watched;   /* of the maker: its activations are followed, recorded or not */
-    uint16_t detail;   /* of the maker: levels of calls to record below it */
+    bool is_skipped; /* filtered out */
+    bool is_slow;    /* its calls begin and end the slow way, for the maker's sake */
+    bool is_watched; /* of the maker: its activations are followed, recorded or not */
+    uint16_t flags;  /* MAREY_FUNCTION_* */
+    uint16_t detail; /* of the maker: levels of calls to record below it */
     uint32_t keep_rules; /* of --keep about its calls; these end the slow way, too */
     void *owner;         /* of the maker of the record */
 };
 
+/* A function and one bit about it, in a word: records are aligned, so their addresses
+ * are even. What the bit says is the holder's to know. */
+typedef uintptr_t marey_tagged_function;
+
+MAREY_INLINE marey_tagged_function
+marey_tag_function(const struct marey_function *function, bool bit)
+{
+    return (uintptr_t)function + bit;
+}
+
+MAREY_INLINE const struct marey_function *
+marey_untag_function(marey_tagged_function tagged)
+{
+    return (const struct marey_function *)(tagged & ~(uintptr_t)1);
+}
+
 /* One open call. */
 struct marey_call {
     uintptr_t key;
-    uint64_t start_ticks; /* of the running part */
-    const struct marey_function *function;
-    bool is_resumed;
+    uint64_t start_ticks;       /* of the running part */
+    marey_tagged_function what; /* the bit: entered; else resumed */
     bool is_pending; /* not written yet: may turn out shorter than --min-duration */
+};
+
+MAREY_INLINE const struct marey_function *
+marey_call_function(const struct marey_call *call)
+{
+    return marey_untag_function(call->what);
+}
+
+MAREY_INLINE bool
+marey_call_is_resumed(const struct marey_call *call)
+{
+    return (call->what & 1) == 0;
+}
+
+/* What an activation slot means in this chunk. */
+struct marey_binding {
+    uintptr_t key; /* 0: nothing */
+    const struct marey_function *function;
 };
 
 /* What one thread writes into. Only its own thread touches it between attach and
@@ -68,11 +101,9 @@ struct marey_lane {
     struct marey_call *top;  /* innermost open call; the bottom entry is a sentinel */
     struct marey_call *last; /* the last entry the stack has room for */
     uint32_t event_count;    /* in this chunk */
-    uint32_t shift;          /* of the clock */
     void *owner;             /* the interpreter's state of this thread, while it is sure
                               * to be that; else what stands for none, and limit NULL */
-    uint64_t bound[MAREY_ACTIVATION_SLOTS]; /* keys the slots mean in this chunk */
-    const struct marey_function *bound_function[MAREY_ACTIVATION_SLOTS];
+    struct marey_binding bound[MAREY_ACTIVATION_SLOTS];
     /* Cold from here on. */
     struct marey_recording *recording; /* borrowed; NULL: not recording */
     struct marey_slot slot;
@@ -264,55 +295,48 @@ uint64_t marey_blob_put(struct marey_lane *lane, const uint8_t *body,
 
 /* ---- events, inline ---- */
 
+/* Only where the recording's clock is the counter; all other lanes go the slow way. */
 MAREY_INLINE uint64_t
-marey_lane_now(const struct marey_lane *lane)
+marey_lane_now(void)
 {
-    return marey_counter_read() >> lane->shift;
+    return marey_counter_read() >> MAREY_COUNTER_SHIFT;
 }
 
-/* Stores an event of kind `kind` at time `now`: its token, then `tail`. One store of
- * eight bytes, so a killed process leaves whole events. False, and nothing done, where
- * there is no room or the token needs more than three bytes (some 1.5 ms since the
- * last event, when nobody is in a hurry). */
+/* Stores an event at time `now`: its token, then what follows. `bits` is the event as it
+ * is for a delta of 0, `size_bytes` its size then; the lowest byte of `bits` is the
+ * token's, the event's kind. One store of eight bytes, so a killed process leaves whole
+ * events. False, and nothing done, where there is no room or the token needs more than
+ * three bytes (some 1.5 ms since the last event, when nobody is in a hurry). */
 MAREY_INLINE bool
-marey_put_event(struct marey_lane *lane, uint64_t now, unsigned kind, uint64_t tail,
-                unsigned tail_size)
+marey_put_event(struct marey_lane *lane, uint64_t now, uint64_t bits, unsigned kind,
+                uint32_t size_bytes)
 {
-    uint64_t token = (now - lane->last_ticks) << MAREY_TOKEN_BITS | kind;
+    uint64_t delta = now - lane->last_ticks;
     uint8_t *cursor = lane->cursor;
-    uint64_t bits;
+    uint8_t *end = cursor + size_bytes;
 
     if (MAREY_UNLIKELY(cursor > lane->limit))
         return false;
-    if (MAREY_LIKELY(token < 0x80)) {
-        bits = token | tail << 8;
-        memcpy(cursor, &bits, sizeof(bits));
-        lane->cursor = cursor + tail_size + 1;
-    } else if (MAREY_LIKELY(token < 0x4000)) {
-        bits = (token + (token & ~UINT64_C(0x7f))) | 0x80 | tail << 16;
-        memcpy(cursor, &bits, sizeof(bits));
-        lane->cursor = cursor + tail_size + 2;
-    } else if (MAREY_LIKELY(token < 0x200000)) {
-        bits = (token & 0x7f) | (token & 0x3f80) << 1 | (token & 0x1fc000) << 2 |
-               0x8080 | tail << 24;
-        memcpy(cursor, &bits, sizeof(bits));
-        lane->cursor = cursor + tail_size + 3;
+    if (MAREY_LIKELY(delta < 0x20)) {
+        bits += delta << 2;
+    } else if (MAREY_LIKELY(delta < 0x1000)) {
+        /* (token & 0x7f) | 0x80 | token >> 7 << 8, the token being delta << 2 | kind */
+        bits = (bits << 8) + (delta << 3) - ((delta & 0x1f) << 2) +
+               (0x80 + kind - ((uint64_t)kind << 8));
+        end += 1;
+    } else if (MAREY_LIKELY(delta < 0x80000)) {
+        bits = (bits << 16) +
+               ((delta & 0x1f) << 2 | (delta & 0xfe0) << 3 | (delta & 0x7f000) << 4) +
+               (0x8080 + kind - ((uint64_t)kind << 16));
+        end += 2;
     } else {
         return false;
     }
+    memcpy(cursor, &bits, sizeof(bits));
+    lane->cursor = end;
     lane->last_ticks = now;
     lane->event_count++;
     return true;
-}
-
-/* The entry above the top, filled in. It counts once the top is moved onto it. */
-MAREY_INLINE void
-marey_fill_call(struct marey_call *call, uintptr_t key,
-                const struct marey_function *function, bool is_resumed)
-{
-    call->key = key;
-    call->function = function;
-    call->is_resumed = is_resumed;
 }
 
 /* A call of `function` begins; `key` tells it from all other open calls of the thread.
@@ -326,10 +350,11 @@ marey_enter(struct marey_lane *lane, const struct marey_function *function,
 
     if (MAREY_UNLIKELY(call > lane->last))
         return false;
-    marey_fill_call(call, key, function, false);
-    uint64_t now = marey_lane_now(lane);
-    if (MAREY_UNLIKELY(!marey_put_event(lane, now, MAREY_TOKEN_ENTER, function->code,
-                                        function->code_size)))
+    call->key = key;
+    call->what = marey_tag_function(function, true);
+    uint64_t now = marey_lane_now();
+    if (MAREY_UNLIKELY(!marey_put_event(lane, now, function->enter, MAREY_TOKEN_ENTER,
+                                        function->enter_size)))
         return false;
     call->start_ticks = now;
     lane->top = call;
@@ -340,39 +365,55 @@ marey_enter(struct marey_lane *lane, const struct marey_function *function,
 MAREY_INLINE bool
 marey_leave(struct marey_lane *lane, uintptr_t key)
 {
-    uint64_t now = marey_lane_now(lane);
+    uint64_t now = marey_lane_now();
     struct marey_call *call = lane->top;
 
     if (MAREY_UNLIKELY(call->key != key) ||
-        MAREY_UNLIKELY(!marey_put_event(lane, now, MAREY_TOKEN_LEAVE, 0, 0)))
+        MAREY_UNLIKELY(
+            !marey_put_event(lane, now, MAREY_TOKEN_LEAVE, MAREY_TOKEN_LEAVE, 1)))
         return false;
     lane->top = call - 1;
     return true;
 }
 
 /* Where an activation is bound: one of two neighbours, so that two busy generators that
- * fall on one place do not push each other out at every turn. */
+ * fall on one place do not push each other out at every turn. The multiplier is 2^64
+ * over the golden ratio (Knuth 6.4): the top bits depend on all of the address. */
 MAREY_INLINE unsigned
-marey_activation_slot(const struct marey_lane *lane, uintptr_t key)
+marey_activation_slot(uintptr_t key)
 {
-    unsigned slot =
-        (unsigned)((key >> 4) ^ (key >> 9) ^ (key >> 14)) % MAREY_ACTIVATION_SLOTS;
+    static_assert(MAREY_ACTIVATION_SLOTS == 32, "the top five bits");
+    return (unsigned)((uint64_t)key * UINT64_C(0x9E3779B97F4A7C15) >> 59);
+}
 
-    return lane->bound[slot] == key ? slot : slot ^ 1;
+/* The slot that means this activation, if one does. */
+MAREY_INLINE bool
+marey_bound_slot(const struct marey_lane *lane, uintptr_t key,
+                 const struct marey_function *function, unsigned *slot)
+{
+    *slot = marey_activation_slot(key);
+    if (MAREY_UNLIKELY(lane->bound[*slot].key != key)) {
+        *slot ^= 1;
+        if (lane->bound[*slot].key != key)
+            return false;
+    }
+    return lane->bound[*slot].function == function;
 }
 
 /* The generator's or coroutine's call `key` is suspended. */
 MAREY_INLINE bool
 marey_yield(struct marey_lane *lane, uintptr_t key)
 {
-    uint64_t now = marey_lane_now(lane);
+    uint64_t now = marey_lane_now();
     struct marey_call *call = lane->top;
-    unsigned slot = marey_activation_slot(lane, key);
+    uint64_t event = MAREY_TOKEN_EXTENDED | (uint64_t)MAREY_OP_YIELD << 8;
+    unsigned slot;
 
-    if (MAREY_UNLIKELY(call->key != key || lane->bound[slot] != key ||
-                       lane->bound_function[slot] != call->function) ||
-        MAREY_UNLIKELY(!marey_put_event(lane, now, MAREY_TOKEN_EXTENDED,
-                                        MAREY_OP_YIELD + slot, 1)))
+    if (MAREY_UNLIKELY(call->key != key) ||
+        MAREY_UNLIKELY(
+            !marey_bound_slot(lane, key, marey_call_function(call), &slot)) ||
+        MAREY_UNLIKELY(!marey_put_event(lane, now, event + ((uint64_t)slot << 8),
+                                        MAREY_TOKEN_EXTENDED, 2)))
         return false;
     lane->top = call - 1;
     return true;
@@ -384,15 +425,17 @@ marey_resume(struct marey_lane *lane, const struct marey_function *function,
              uintptr_t key)
 {
     struct marey_call *call = lane->top + 1;
-    unsigned slot = marey_activation_slot(lane, key);
+    uint64_t event = MAREY_TOKEN_EXTENDED | (uint64_t)MAREY_OP_RESUME << 8;
+    unsigned slot;
 
-    if (MAREY_UNLIKELY(lane->bound[slot] != key ||
-                       lane->bound_function[slot] != function || call > lane->last))
+    if (MAREY_UNLIKELY(!marey_bound_slot(lane, key, function, &slot)) ||
+        MAREY_UNLIKELY(call > lane->last))
         return false;
-    marey_fill_call(call, key, function, true);
-    uint64_t now = marey_lane_now(lane);
-    if (MAREY_UNLIKELY(!marey_put_event(lane, now, MAREY_TOKEN_EXTENDED,
-                                        MAREY_OP_RESUME + slot, 1)))
+    call->key = key;
+    call->what = marey_tag_function(function, false);
+    uint64_t now = marey_lane_now();
+    if (MAREY_UNLIKELY(!marey_put_event(lane, now, event + ((uint64_t)slot << 8),
+                                        MAREY_TOKEN_EXTENDED, 2)))
         return false;
     call->start_ticks = now;
     lane->top = call;

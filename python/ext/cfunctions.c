@@ -5,6 +5,8 @@
  * (bindings that allocate them), something that keeps the definition alive is held, so
  * that a key never means two functions. Open addressing, read without a lock: entries
  * are published by one store, tables only ever replaced by larger ones.
+ *
+ * Most calls find theirs sooner: callables that last have a place by their own address.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -17,11 +19,10 @@ static struct {
     struct cfunctions_table table;
     struct cfunctions_entry entry;
 } empty;
-/* Of all functions that were seen, and of those that are recorded, whoever calls. */
 struct cfunctions_table *_Atomic cfunctions_table = &empty.table;
-struct cfunctions_table *_Atomic cfunctions_unfiltered = &empty.table;
-static struct cfunctions_table *unfiltered = &empty.table; /* the latter, when unused */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;   /* of what writes them */
+struct cfunctions_place cfunctions_places[CFUNCTIONS_PLACES];
+static PyObject *kept[CFUNCTIONS_PLACES]; /* owned: whom the place has, or had last */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of what writes them */
 
 struct c_names {
     char *module, *name; /* owned */
@@ -42,15 +43,15 @@ insert(struct cfunctions_table *table, const PyMethodDef *key,
     table->count++;
 }
 
-/* A table with room for `count` functions, holding those of `old`; `recorded_only`
- * leaves out what is filtered out. The old one is never freed: a reader may be in it,
- * and all old ones together are no larger than the new one. NULL: out of memory. */
+/* A table with room for twice as many functions, holding those of `old`. The old one is
+ * never freed: a reader may be in it, and all old ones together are no larger than the
+ * new one. NULL: out of memory. */
 static struct cfunctions_table *
-larger(const struct cfunctions_table *old, uint32_t count, bool recorded_only)
+larger(const struct cfunctions_table *old)
 {
     uint32_t capacity = 1024;
 
-    while (capacity < count * 4)
+    while (capacity < (old->count + 1) * 8)
         capacity *= 2;
     struct cfunctions_table *table =
         calloc(1, sizeof(*table) + capacity * sizeof(struct cfunctions_entry));
@@ -59,10 +60,8 @@ larger(const struct cfunctions_table *old, uint32_t count, bool recorded_only)
     table->mask = capacity - 1;
     for (uint32_t i = 0; i <= old->mask; i++) {
         const PyMethodDef *key = atomic_load(&old->entries[i].key);
-        struct marey_function *function = old->entries[i].function;
-        if (key != NULL &&
-            !(recorded_only && (function->is_skipped || function->keep_rules != 0)))
-            insert(table, key, function);
+        if (key != NULL)
+            insert(table, key, old->entries[i].function);
     }
     return table;
 }
@@ -80,32 +79,63 @@ put(const PyMethodDef *key, struct marey_function *function)
     struct cfunctions_table *all = atomic_load(&cfunctions_table);
 
     if (!has_room(all)) {
-        all = larger(all, (all->count + 1) * 2, false);
+        all = larger(all);
         if (all == NULL)
             return false;
         atomic_store_explicit(&cfunctions_table, all, memory_order_release);
     }
     insert(all, key, function);
-    if (function->is_skipped || function->keep_rules != 0)
-        return true;
-    if (!has_room(unfiltered)) {
-        struct cfunctions_table *table =
-            larger(unfiltered, (unfiltered->count + 1) * 2, true);
-        if (table == NULL)
-            return true; /* the slow way will find it */
-        unfiltered = table;
-    }
-    insert(unfiltered, key, function);
-    if (!tracer.has_skipped)
-        atomic_store_explicit(&cfunctions_unfiltered, unfiltered, memory_order_release);
     return true;
+}
+
+/* ---- places ---- */
+
+/* A function of a module, or what a type calls its method; bound methods come and go. */
+static bool
+lasts(PyObject *callable)
+{
+    if (Py_TYPE(callable) == &PyMethodDescr_Type)
+        return true;
+    if (Py_TYPE(callable) != &PyCFunction_Type)
+        return false;
+    PyObject *self = ((PyCFunctionObject *)callable)->m_self;
+    return self == NULL || PyModule_Check(self);
+}
+
+void
+cfunctions_give_place(PyObject *callable, struct marey_function *function)
+{
+    struct cfunctions_place *place = cfunctions_place_of(callable);
+    PyObject **keeper = &kept[place - cfunctions_places], *before = NULL;
+
+    if (atomic_load(&place->callable) != NULL || !lasts(callable))
+        return;
+    pthread_mutex_lock(&lock);
+    if (!function->is_skipped && function->keep_rules == 0 && !tracer.has_skipped &&
+        atomic_load(&place->callable) == NULL) {
+        before = *keeper;
+        *keeper = Py_NewRef(callable);
+        place->function = function;
+        atomic_store_explicit(&place->callable, callable, memory_order_release);
+    }
+    pthread_mutex_unlock(&lock);
+    Py_XDECREF(before);
+}
+
+static void
+clear_places(void)
+{
+    pthread_mutex_lock(&lock);
+    for (uint32_t i = 0; i < CFUNCTIONS_PLACES; i++)
+        atomic_store(&cfunctions_places[i].callable, NULL);
+    pthread_mutex_unlock(&lock);
 }
 
 void
 cfunctions_has_skipped(void)
 {
     tracer.has_skipped = true;
-    atomic_store_explicit(&cfunctions_unfiltered, &empty.table, memory_order_release);
+    clear_places();
 }
 
 /* ---- names ---- */
@@ -264,17 +294,8 @@ refilter(struct marey_function *function, void *context)
 void
 cfunctions_refilter(void)
 {
-    const struct cfunctions_table *all = atomic_load(&cfunctions_table);
-
     marey_each_function(refilter, NULL);
-    pthread_mutex_lock(&lock);
-    struct cfunctions_table *table = larger(all, all->count * 2, true);
-    if (table != NULL)
-        unfiltered = table;
-    atomic_store_explicit(&cfunctions_unfiltered,
-                          table == NULL || tracer.has_skipped ? &empty.table : table,
-                          memory_order_release);
-    pthread_mutex_unlock(&lock);
+    clear_places();
 }
 
 uint32_t

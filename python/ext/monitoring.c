@@ -76,7 +76,7 @@ start_slow(PyObject *const *args)
         watch_log();
     if (!is_wanted(function, lane))
         return function->keep_rules & WATCH_LOG ? PC_NONE : not_recorded();
-    if (MAREY_UNLIKELY(codes_recorded(code_of(args)) == NULL))
+    if (MAREY_UNLIKELY(codes_recorded(code_of(args), tracer.extra_index) == NULL))
         codes_retag(code_of(args), function); /* filtered out in an earlier recording */
     if (function->is_slow)
         transactions_enter(lane, function, frame_slow());
@@ -85,17 +85,31 @@ start_slow(PyObject *const *args)
     return PC_NONE;
 }
 
-static PyObject *
-on_start(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+/* `index`: of our slot on code objects. Nearly always 0, and then known when compiled. */
+MAREY_INLINE PyObject *
+start_at(PyObject *const *args, Py_ssize_t index)
 {
-    struct marey_function *function = codes_recorded(code_of(args));
+    struct marey_function *function = codes_recorded(code_of(args), index);
     struct marey_lane *lane = marey_this_lane();
 
-    (void)self, (void)nargs, (void)names;
     if (MAREY_LIKELY(function != NULL) &&
         MAREY_LIKELY(marey_enter(lane, function, frame_of(lane))))
         return PC_NONE;
     return start_slow(args);
+}
+
+static PyObject *
+on_start(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    (void)self, (void)nargs, (void)names;
+    return start_at(args, 0);
+}
+
+static PyObject *
+on_start_elsewhere(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    (void)self, (void)nargs, (void)names;
+    return start_at(args, tracer.extra_index);
 }
 
 static MAREY_NOINLINE PyObject *
@@ -169,17 +183,31 @@ resume_slow(PyObject *const *args)
     return PC_NONE;
 }
 
-static PyObject *
-on_resume(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+MAREY_INLINE PyObject *
+resume_at(PyObject *const *args, Py_ssize_t index)
 {
-    struct marey_function *function = codes_recorded(code_of(args));
+    struct marey_function *function = codes_recorded(code_of(args), index);
     struct marey_lane *lane = marey_this_lane();
 
-    (void)self, (void)nargs, (void)names;
     if (MAREY_LIKELY(function != NULL) &&
         MAREY_LIKELY(marey_resume(lane, function, frame_of(lane))))
         return PC_NONE;
     return resume_slow(args);
+}
+
+static PyObject *
+on_resume(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    (void)self, (void)nargs, (void)names;
+    return resume_at(args, 0);
+}
+
+static PyObject *
+on_resume_elsewhere(PyObject *self, PyObject *const *args, size_t nargs,
+                    PyObject *names)
+{
+    (void)self, (void)nargs, (void)names;
+    return resume_at(args, tracer.extra_index);
 }
 
 static PyObject *
@@ -190,9 +218,9 @@ on_throw(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 
     (void)self, (void)nargs, (void)names;
     if (function != NULL && is_wanted(function, lane))
-        marey_resume_thrown(
-            lane, function, frame_slow(), cfunctions_type_name(Py_TYPE(args[2])),
-            pc_has_run(code_of(args), PyLong_AsSsize_t(args[1])));
+        marey_resume_thrown(lane, function, frame_slow(),
+                            cfunctions_type_name(Py_TYPE(args[2])),
+                            pc_has_run(code_of(args), PyLong_AsSsize_t(args[1])));
     if (function != NULL && function->is_watched)
         transactions_unpark(lane, frame_slow());
     if (function != NULL && function->is_slow)
@@ -247,6 +275,22 @@ call_slow(PyObject *const *args)
     return tracer.disable;
 }
 
+/* One that has no place yet, or never will. */
+static MAREY_NOINLINE PyObject *
+call_again(PyObject *const *args)
+{
+    const PyMethodDef *key = tracer.has_skipped ? NULL : cfunctions_key(args[2]);
+    struct marey_function *callee = key == NULL ? NULL : cfunctions_find(key);
+    struct marey_lane *lane = marey_this_lane();
+
+    if (callee == NULL || callee->is_skipped || callee->keep_rules != 0)
+        return call_slow(args);
+    cfunctions_give_place(args[2], callee);
+    if (marey_enter(lane, callee, c_key(frame_of(lane))))
+        return PC_NONE;
+    return call_slow(args);
+}
+
 static PyObject *
 on_call(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
@@ -257,7 +301,7 @@ on_call(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     if (MAREY_LIKELY(callee != NULL) &&
         MAREY_LIKELY(marey_enter(lane, callee, c_key(frame_of(lane)))))
         return PC_NONE;
-    return call_slow(args);
+    return call_again(args);
 }
 
 static MAREY_NOINLINE PyObject *
@@ -332,6 +376,8 @@ static struct event {
     {"C_RETURN", HOOK(on_c_return), true, AT_CALL, 0},
     {"C_RAISE", HOOK(on_c_raise), true, AT_CALL, 0},
 };
+#define START_EVENT 0
+#define RESUME_EVENT 3
 #define EVENT_COUNT (sizeof(events) / sizeof(events[0]))
 
 static struct callback waiting = HOOK(on_start_waiting);
@@ -487,15 +533,18 @@ on_start_waiting(PyObject *self, PyObject *const *args, size_t nargs, PyObject *
     pc_exception_give(saved);
     if (status < 0)
         return tracer.disable;
-    return on_start(self, args, nargs, names);
+    (void)self, (void)nargs, (void)names;
+    return start_at(args, tracer.extra_index);
 }
 
 /* A tool id that nobody uses. 2 is cProfile's, 0 and 1 belong to debuggers and
- * coverage: those come last. Never one that is in use. */
+ * coverage: those come last. Never one that is in use. 3 before 4: the interpreter looks
+ * for the highest of an event's tools, and finds those below 4 a few instructions
+ * sooner (most_significant_bit() of Python/instrumentation.c). */
 static int
 take_tool(void)
 {
-    static const int wishes[] = {4, 3, 5, 2, 1, 0};
+    static const int wishes[] = {3, 4, 5, 2, 1, 0};
 
     for (size_t i = 0; i < sizeof(wishes) / sizeof(wishes[0]); i++) {
         if (call_int("use_tool_id", "(is)", wishes[i], "marey") == 0) {
@@ -530,6 +579,10 @@ hooks_start(void)
 {
     if (PyType_Ready(&callback_type) < 0)
         return -1;
+    if (tracer.extra_index != 0) {
+        events[START_EVENT].callback.vectorcall = on_start_elsewhere;
+        events[RESUME_EVENT].callback.vectorcall = on_resume_elsewhere;
+    }
     if (monitoring == NULL) {
         monitoring = Py_XNewRef(PySys_GetObject("monitoring"));
         if (monitoring == NULL || find_events() < 0)
@@ -548,9 +601,9 @@ hooks_wait(void)
 {
     tracer.waits_for_main = true;
     if (register_all(false) < 0 ||
-        call_int("register_callback", "(iiO)", tracer.tool, events[0].bit, &waiting) <
-            0 ||
-        call_int("set_events", "(ii)", tracer.tool, events[0].bit) < 0)
+        call_int("register_callback", "(iiO)", tracer.tool, events[START_EVENT].bit,
+                 &waiting) < 0 ||
+        call_int("set_events", "(ii)", tracer.tool, events[START_EVENT].bit) < 0)
         return -1;
     return call_int("restart_events", "()");
 }

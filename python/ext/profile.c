@@ -117,7 +117,7 @@ on_followed(struct marey_lane *lane, struct pc_frame *frame,
 static struct marey_function *
 function_of(struct pc_frame *frame)
 {
-    struct marey_function *function = codes_recorded(frame->code);
+    struct marey_function *function = codes_recorded(frame->code, tracer.extra_index);
 
     return MAREY_LIKELY(function != NULL) ? function
                                           : codes_now(frame->code, frame->globals);

@@ -121,7 +121,9 @@ pc_code_extra(PyCodeObject *code, Py_ssize_t index)
     return value;
 #else
     const struct pc_code_extra *extra = code->co_extra;
-    return extra != NULL && extra->size > index ? extra->slots[index] : NULL;
+    /* One that is there has a slot at least. */
+    return extra != NULL && (index == 0 || extra->size > index) ? extra->slots[index]
+                                                                : NULL;
 #endif
 }
 

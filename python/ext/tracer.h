@@ -95,9 +95,9 @@ bool codes_is_excluded(const char *module, const char *name, const char *file,
 /* A slot holds the function's address, plus one if it is recorded: so one test tells
  * those that are from those that are filtered out, or not seen yet. NULL: not so. */
 static inline struct marey_function *
-codes_recorded(PyCodeObject *code)
+codes_recorded(PyCodeObject *code, Py_ssize_t index)
 {
-    uintptr_t value = (uintptr_t)pc_code_extra(code, tracer.extra_index);
+    uintptr_t value = (uintptr_t)pc_code_extra(code, index);
 
     if (MAREY_UNLIKELY((value & 1) == 0))
         return NULL;
@@ -136,11 +136,23 @@ struct cfunctions_table {
     struct cfunctions_entry entries[];
 };
 extern struct cfunctions_table *_Atomic cfunctions_table; /* never NULL */
-#define CFUNCTIONS_NEAR 4 /* entries that the quick look goes on to */
 
-/* Of those that are recorded; an empty one while some function of the program is
- * filtered out: each call then goes the slow way and its caller is looked at. */
-extern struct cfunctions_table *_Atomic cfunctions_unfiltered;
+/* Callables that last as long as their module or type, by their own address: each in one
+ * place, unless another was there before it. Only of functions that are recorded, and
+ * none while some function of the program is filtered out: then each call goes the slow
+ * way and its caller is looked at. */
+#define CFUNCTIONS_PLACES 4096
+struct cfunctions_place {
+    _Atomic(PyObject *) callable; /* owned by the place, so its address stays its own */
+    struct marey_function *function;
+};
+extern struct cfunctions_place cfunctions_places[CFUNCTIONS_PLACES];
+
+static inline struct cfunctions_place *
+cfunctions_place_of(const PyObject *callable)
+{
+    return &cfunctions_places[(uintptr_t)callable / 16 % CFUNCTIONS_PLACES];
+}
 
 /* Definitions stand in arrays of their module, 32 bytes each: neighbours stay so. */
 static inline uint32_t
@@ -183,7 +195,7 @@ cfunctions_find(const PyMethodDef *key)
         atomic_load_explicit(&cfunctions_table, memory_order_acquire);
 
     for (uint32_t at = cfunctions_hash(key);; at++) {
-        struct cfunctions_entry *entry = &table->entries[at & table->mask];
+        const struct cfunctions_entry *entry = &table->entries[at & table->mask];
         const PyMethodDef *found =
             atomic_load_explicit(&entry->key, memory_order_acquire);
         if (MAREY_LIKELY(found == key))
@@ -193,34 +205,22 @@ cfunctions_find(const PyMethodDef *key)
     }
 }
 
-/* Its function, if it is of the two common types and near its place in the table. */
+/* Its function, if it has a place. */
 static inline struct marey_function *
 cfunctions_quick(PyObject *callable)
 {
-    const PyTypeObject *type = Py_TYPE(callable);
-    const struct cfunctions_table *table =
-        atomic_load_explicit(&cfunctions_unfiltered, memory_order_acquire);
-    const PyMethodDef *key;
+    const struct cfunctions_place *place = cfunctions_place_of(callable);
 
-    if (type == &PyCFunction_Type)
-        key = ((PyCFunctionObject *)callable)->m_ml;
-    else if (MAREY_LIKELY(type == &PyMethodDescr_Type))
-        key = ((PyMethodDescrObject *)callable)->d_method;
-    else
+    if (MAREY_UNLIKELY(atomic_load_explicit(&place->callable, memory_order_acquire) !=
+                       callable))
         return NULL;
-    uint32_t at = cfunctions_hash(key);
-    for (uint32_t last = at + CFUNCTIONS_NEAR;; at++) {
-        const struct cfunctions_entry *entry = &table->entries[at & table->mask];
-        if (MAREY_LIKELY(atomic_load_explicit(&entry->key, memory_order_relaxed) ==
-                         key)) {
-            struct marey_function *function = entry->function;
-            MAREY_ASSUME(function != NULL);
-            return function;
-        }
-        if (at == last)
-            return NULL;
-    }
+    struct marey_function *function = place->function;
+    MAREY_ASSUME(function != NULL);
+    return function;
 }
+
+/* Gives it a place, where it is one that lasts. */
+void cfunctions_give_place(PyObject *callable, struct marey_function *function);
 
 /* The same, made at first sight. */
 struct marey_function *cfunctions_get(PyObject *callable);

@@ -289,7 +289,7 @@ transactions_is_inside(const struct marey_lane *lane)
     if (!tracer.has_details || lane->stack == NULL || lane->recording == NULL)
         return false;
     for (const struct marey_call *call = lane->top; call > lane->stack; call--) {
-        if (call->function->detail > below)
+        if (marey_call_function(call)->detail > below)
             return true;
         below++;
     }

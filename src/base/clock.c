@@ -64,11 +64,7 @@ marey_clock_choose(struct marey_clock *out)
     if (counter_is_invariant()) {
         uint64_t rate = measure_rate();
         out->kind = CLOCK_TSC;
-        /* A tick of at most 4 ns: most deltas then fit one byte, and nothing is lost
-         * that the counter's own latency would not blur. */
-        out->shift = 0;
-        while ((rate >> (out->shift + 1)) >= 250000000)
-            out->shift++;
+        out->shift = MAREY_COUNTER_SHIFT;
         out->ticks_per_second = rate >> out->shift;
         return;
     }
@@ -79,7 +75,7 @@ marey_clock_choose(struct marey_clock *out)
     uint64_t rate;
     __asm__ volatile("mrs %0, cntfrq_el0" : "=r"(rate));
     out->kind = CLOCK_TSC;
-    out->shift = 0;
+    out->shift = MAREY_COUNTER_SHIFT;
     out->ticks_per_second = rate;
 #else
     out->kind = CLOCK_MONOTONIC_NS;

@@ -286,7 +286,7 @@ struct marey_function *
 marey_define_function(const char *name, size_t name_size, uint32_t module,
                       uint32_t file, uint32_t line, uint16_t flags)
 {
-    uint8_t code[MAREY_VARINT_SIZE_MAX] = {0};
+    uint8_t code[1 + MAREY_VARINT_SIZE_MAX] = {MAREY_TOKEN_ENTER};
 
     if (name_size > NAME_KEPT_MAX)
         name_size = NAME_KEPT_MAX;
@@ -295,8 +295,8 @@ marey_define_function(const char *name, size_t name_size, uint32_t module,
     if (function != NULL) {
         function->id = function_count;
         function->flags = flags;
-        function->code_size = (uint8_t)marey_varint_put(code, function->id);
-        memcpy(&function->code, code, sizeof(function->code));
+        function->enter_size = 1 + (uint32_t)marey_varint_put(code + 1, function->id);
+        memcpy(&function->enter, code, sizeof(function->enter));
         struct record record = record_of(MAREY_DEF_FUNCTION);
         put_number(&record, function->id);
         put_number(&record, flags);

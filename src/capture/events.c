@@ -120,13 +120,15 @@ bind_activation(struct marey_lane *lane, const struct marey_function *function,
     if (lane->cursor + MAREY_EVENT_SIZE_MAX > lane->real_limit)
         marey_lane_roll(lane);
     uint64_t delta = prepare(lane, now);
-    unsigned slot = marey_activation_slot(lane, key);
-    if (lane->bound[slot] != key && lane->bound[slot ^ 1] == 0)
-        slot ^= 1;
-    if (lane->bound[slot] == key && lane->bound_function[slot] == function) {
+    unsigned slot;
+    if (marey_bound_slot(lane, key, function, &slot)) {
         lane->last_ticks -= delta; /* the use takes it */
         return slot;
     }
+    slot = marey_activation_slot(key);
+    if (lane->bound[slot].key != key &&
+        (lane->bound[slot ^ 1].key == key || lane->bound[slot].key != 0))
+        slot ^= 1;
     size_t size = token(bytes, delta, MAREY_TOKEN_EXTENDED);
     bytes[size++] = MAREY_OP_BIND;
     bytes[size++] = (uint8_t)slot;
@@ -134,8 +136,7 @@ bind_activation(struct marey_lane *lane, const struct marey_function *function,
     uint64_t wide = key;
     memcpy(bytes + size, &wide, sizeof(wide));
     put_long(lane, bytes, size + sizeof(wide));
-    lane->bound[slot] = key;
-    lane->bound_function[slot] = function;
+    lane->bound[slot] = (struct marey_binding){key, function};
     return slot;
 }
 
@@ -162,10 +163,10 @@ write_pending(struct marey_lane *lane)
         if (!call->is_pending)
             continue;
         call->is_pending = false;
-        if (call->is_resumed)
-            write_resume(lane, call->function, call->key, call->start_ticks);
+        if (marey_call_is_resumed(call))
+            write_resume(lane, marey_call_function(call), call->key, call->start_ticks);
         else
-            write_enter(lane, call->function, call->start_ticks);
+            write_enter(lane, marey_call_function(call), call->start_ticks);
     }
 }
 
@@ -293,8 +294,7 @@ push(struct marey_lane *lane, const struct marey_function *function, uintptr_t k
     *++lane->top = (struct marey_call){
         .key = ends_slowly ? key | ENDS_SLOWLY : key,
         .start_ticks = waits ? now : lane->last_ticks,
-        .function = function,
-        .is_resumed = is_resumed,
+        .what = marey_tag_function(function, !is_resumed),
         .is_pending = waits,
     };
 }
@@ -351,7 +351,7 @@ static bool
 only_spans_above(const struct marey_lane *lane, const struct marey_call *call)
 {
     for (const struct marey_call *above = call + 1; above <= lane->top; above++)
-        if ((above->function->flags & MAREY_FUNCTION_SPAN) == 0)
+        if ((marey_call_function(above)->flags & MAREY_FUNCTION_SPAN) == 0)
             return false;
     return lane->top > call;
 }
@@ -371,7 +371,8 @@ park_spans(struct marey_lane *lane, struct marey_call *call, uint64_t now)
     parked->count = count;
     write_pending(lane);
     while (lane->top > call) {
-        unsigned slot = bind_activation(lane, lane->top->function, lane->top->key, now);
+        unsigned slot =
+            bind_activation(lane, marey_call_function(lane->top), lane->top->key, now);
         write_op(lane, (uint8_t)(MAREY_OP_YIELD + slot), now);
         lane->top--;
     }
@@ -388,7 +389,8 @@ unpark_spans(struct marey_lane *lane, uintptr_t owner, uint64_t now)
     struct parked *parked = take_parked(owner);
 
     for (uint32_t i = 0; parked != NULL && i < parked->count; i++)
-        push(lane, parked->spans[i].function, parked->spans[i].key, true, now);
+        push(lane, marey_call_function(&parked->spans[i]), parked->spans[i].key, true,
+             now);
     free(parked);
 }
 
@@ -414,7 +416,7 @@ marey_leave_slow(struct marey_lane *lane, uintptr_t key)
     lane = arrive(lane, &now);
     if (lane == NULL || !unearth(lane, key, now))
         return;
-    if (lane->top->function->keep_rules != 0)
+    if (marey_call_function(lane->top)->keep_rules != 0)
         marey_watch_ended(lane->top, key, now, false);
     if (is_too_short(lane, now)) {
         lane->top--;
@@ -433,7 +435,7 @@ marey_unwind(struct marey_lane *lane, uintptr_t key, uint32_t exception)
     lane = arrive(lane, &now);
     if (lane == NULL || !unearth(lane, key, now))
         return;
-    if (lane->top->function->keep_rules != 0)
+    if (marey_call_function(lane->top)->keep_rules != 0)
         marey_watch_ended(lane->top, key, now, true);
     if (is_too_short(lane, now)) {
         lane->top--;
@@ -457,17 +459,18 @@ marey_yield_slow(struct marey_lane *lane, uintptr_t key)
         park_spans(lane, call, now);
     if (!unearth(lane, key, now))
         return;
-    if (lane->top->function->keep_rules != 0)
+    if (marey_call_function(lane->top)->keep_rules != 0)
         marey_watch_suspended(lane->top, key);
     if (is_too_short(lane, now)) {
         lane->top--;
         return;
     }
     write_pending(lane);
-    unsigned slot = bind_activation(lane, lane->top->function, key, now);
+    unsigned slot = bind_activation(lane, marey_call_function(lane->top), key, now);
     write_op(lane, (uint8_t)(MAREY_OP_YIELD + slot), now);
     if (atomic_load(&parked_count) > 0)
-        lane->bound[slot] = 0; /* its spans wait: the resume must come the slow way */
+        lane->bound[slot].key =
+            0; /* its spans wait: the resume must come the slow way */
     lane->top--;
 }
 

@@ -59,8 +59,9 @@ marey_lane_put_stack(const struct marey_lane *lane, uint8_t *at, uint32_t *depth
     for (const struct marey_call *call = lane->stack + 1; call <= lane->top; call++) {
         if (call->is_pending)
             continue;
-        at += marey_varint_put(at, (uint64_t)call->function->id << 1 |
-                                       (call->is_resumed ? MAREY_SNAPSHOT_RESUMED : 0));
+        bool is_resumed = marey_call_is_resumed(call);
+        at += marey_varint_put(at, (uint64_t)marey_call_function(call)->id << 1 |
+                                       (is_resumed ? MAREY_SNAPSHOT_RESUMED : 0));
         at += marey_varint_put(at, lane->last_ticks - call->start_ticks);
     }
     *depth = count;
@@ -230,7 +231,6 @@ new_lane(struct marey_recording *recording)
     lane->top = lane->stack;
     lane->last = lane->stack + STACK_START - 1;
     lane->recording = recording;
-    lane->shift = recording->clock.shift;
     lane->owner = no_owner;
     lane->last_ticks = marey_recording_ticks(recording);
     lane->cursor = (uint8_t *)1;
@@ -348,7 +348,10 @@ marey_lane_push_open(struct marey_lane *lane, const struct marey_function *funct
     if (lane->top == lane->last && !marey_stack_grow(lane))
         return;
     *++lane->top = (struct marey_call){
-        .key = key, .start_ticks = lane->last_ticks, .function = function};
+        .key = key,
+        .start_ticks = lane->last_ticks,
+        .what = marey_tag_function(function, true),
+    };
 }
 
 void

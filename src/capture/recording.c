@@ -235,7 +235,8 @@ marey_recording_start(const struct marey_recording_options *options,
                    (double)recording->clock.ticks_per_second / 1e9);
     recording->is_careful = options->is_careful || recording->max_depth > 0 ||
                             recording->min_duration_ticks > 0 ||
-                            recording->clock.kind != MAREY_CLOCK_TSC;
+                            recording->clock.kind != MAREY_CLOCK_TSC ||
+                            recording->clock.shift != MAREY_COUNTER_SHIFT;
     recording->pair_interval_ticks = recording->clock.ticks_per_second / 1000;
     atomic_init(&recording->next_pair_ticks,
                 recording->start_ticks + recording->pair_interval_ticks);

@@ -53,7 +53,7 @@ start_of(const struct marey_call *call, uintptr_t key)
 {
     uint64_t start = call->start_ticks;
 
-    if (!call->is_resumed)
+    if (!marey_call_is_resumed(call))
         return start;
     pthread_mutex_lock(&lock);
     uint32_t index = marey_table_take(&starts, key);
@@ -68,7 +68,7 @@ marey_watch_ended(const struct marey_call *call, uintptr_t key, uint64_t now,
                   bool is_raised)
 {
     const struct marey_recording *recording = atomic_load(&marey_recording_now);
-    uint32_t watched = call->function->keep_rules;
+    uint32_t watched = marey_call_function(call)->keep_rules;
     uint64_t start = start_of(call, key);
 
     if (recording == NULL)
