@@ -3,7 +3,8 @@
 Each interpreter has a folder in the cache with one virtual environment per installed
 tool, so that no tool's start-up hook runs under another tool:
 
-    ${MAREY_CACHE:-~/.cache/marey}/bench-3.12.1-5f2a/{plain,marey,marey-slowed,viztracer,trace0}
+    ${MAREY_CACHE:-~/.cache/marey}/bench-3.12.1-5f2a/
+        {plain,marey,marey-slowed,viztracer,trace0}
 
 `plain` serves the bare interpreter, cProfile and the floor. Peers are pinned.
 """

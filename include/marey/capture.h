@@ -302,7 +302,7 @@ marey_lane_now(void)
     return marey_counter_read() >> MAREY_COUNTER_SHIFT;
 }
 
-/* Stores an event at time `now`: its token, then what follows. `bits` is the event as it
+/* Stores an event at time `now`: its token and more. `bits` is the event as it
  * is for a delta of 0, `size_bytes` its size then; the lowest byte of `bits` is the
  * token's, the event's kind. One store of eight bytes, so a killed process leaves whole
  * events. False, and nothing done, where there is no room or the token needs more than

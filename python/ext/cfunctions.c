@@ -90,7 +90,7 @@ put(const PyMethodDef *key, struct marey_function *function)
 
 /* ---- places ---- */
 
-/* A function of a module, or what a type calls its method; bound methods come and go. */
+/* A function of a module or a type's method; bound methods come and go. */
 static bool
 lasts(PyObject *callable)
 {

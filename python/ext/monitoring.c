@@ -85,7 +85,7 @@ start_slow(PyObject *const *args)
     return PC_NONE;
 }
 
-/* `index`: of our slot on code objects. Nearly always 0, and then known when compiled. */
+/* `index`: of our slot on code objects. Nearly always 0, then known when compiled. */
 MAREY_INLINE PyObject *
 start_at(PyObject *const *args, Py_ssize_t index)
 {
@@ -538,7 +538,7 @@ on_start_waiting(PyObject *self, PyObject *const *args, size_t nargs, PyObject *
 }
 
 /* A tool id that nobody uses. 2 is cProfile's, 0 and 1 belong to debuggers and
- * coverage: those come last. Never one that is in use. 3 before 4: the interpreter looks
+ * coverage: those come last. Never one that is in use. 3 before 4: CPython looks
  * for the highest of an event's tools, and finds those below 4 a few instructions
  * sooner (most_significant_bit() of Python/instrumentation.c). */
 static int

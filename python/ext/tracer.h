@@ -137,7 +137,7 @@ struct cfunctions_table {
 };
 extern struct cfunctions_table *_Atomic cfunctions_table; /* never NULL */
 
-/* Callables that last as long as their module or type, by their own address: each in one
+/* Callables that last as long as their module or type, by their address: each in one
  * place, unless another was there before it. Only of functions that are recorded, and
  * none while some function of the program is filtered out: then each call goes the slow
  * way and its caller is looked at. */

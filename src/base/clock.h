@@ -45,7 +45,7 @@ marey_monotonic_ns(void)
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-/* What the counter is shifted right by to give ticks: fixed, so that hooks need not ask.
+/* What the counter is shifted right by to give ticks: fixed, so hooks need not ask.
  * On x86-64 (1 to 5 GHz) a tick is 1.6 to 8 ns: most deltas then fit one byte, and
  * nothing is lost that the counter's own latency would not blur. */
 #ifndef MAREY_COUNTER_SHIFT
