@@ -310,12 +310,14 @@ lod_levels_build(struct lod_store *store, const uint32_t *leaves, uint32_t count
                  struct marey_lod_lane *lane)
 {
     uint32_t first = (uint32_t)order->count;
-    uint32_t *copy = lod_array_add(order, count, sizeof(*copy));
+    uint32_t *copy;
 
+    if (count == 0)
+        return true; /* nothing happened on this lane */
+    copy = lod_array_add(order, count, sizeof(*copy));
     if (copy == NULL)
         return false;
-    if (count > 0)
-        memcpy(copy, leaves, count * sizeof(*copy));
+    memcpy(copy, leaves, count * sizeof(*copy));
     while (count > 0 && lane->level_count < MAREY_LOD_LEVEL_MAX) {
         uint32_t next = (uint32_t)order->count;
 

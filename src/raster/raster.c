@@ -1,7 +1,8 @@
 /* Rectangles to pixels. */
 #include "marey/raster.h"
 
-#define ALPHA_FLOOR 72 /* of 255: a rare slice never fades to nothing */
+#define ALPHA_FLOOR 72       /* of 255: a rare slice never fades to nothing */
+#define ALPHA_FLOOR_LONE 150 /* least of all one with nothing around it */
 
 struct box {
     int32_t left, top, right, bottom;
@@ -145,7 +146,7 @@ draw_call(const struct marey_canvas *canvas, const struct marey_raster_rows *row
     int64_t top = rows->top + ((int64_t)rect->row - 1) * rows->row_height;
     struct box box = {rounded(rect->left), 0, rounded(rect->right), 0};
     float width = rect->right - rect->left;
-    uint32_t colour, alpha = 255;
+    uint32_t colour, floor, alpha = 255;
     uint8_t state = MAREY_STATE_PLAIN;
 
     if (top >= (int64_t)rows->bottom || top + height <= (int64_t)rows->upper)
@@ -162,8 +163,9 @@ draw_call(const struct marey_canvas *canvas, const struct marey_raster_rows *row
         alpha = rect->coverage;
     if (width < 1)
         alpha = (uint32_t)((float)alpha * (width < 0 ? 0 : width));
-    if (alpha < ALPHA_FLOOR)
-        alpha = ALPHA_FLOOR;
+    floor = rect->flags & MAREY_LOD_DENSE ? ALPHA_FLOOR : ALPHA_FLOOR_LONE;
+    if (alpha < floor)
+        alpha = floor;
     if (state == MAREY_STATE_DIM)
         alpha = alpha * 46 / 255 + 8;
     if (rect->flags & MAREY_LOD_SUSPENDED) {

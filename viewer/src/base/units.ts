@@ -100,6 +100,11 @@ export function formatMany(count: number): string {
   return `${trimmed(count / 1e9, 2)} G`
 }
 
+/** `1 call`, `2.5 k calls`. */
+export function plural(count: number, noun: string): string {
+  return `${formatMany(count)} ${noun}${count === 1 ? '' : 's'}`
+}
+
 export function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`
   if (bytes < 1024 ** 2) return `${trimmed(bytes / 1024, 1)} KiB`

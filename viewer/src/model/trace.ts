@@ -65,6 +65,7 @@ export function functionName(info: TraceInfo, index: number): string {
 /** The name as it stands on the time line: short, never a megabyte. */
 export function functionLabel(info: TraceInfo, index: number): string {
   let name = functionName(info, index).replace(/<locals>\./g, '')
+  if (name === '') return '(no name)'
   if (name === '<module>') name = `${info.functions.module[index] ?? ''} (module)`
   return name.length > LABEL_MAX ? name.slice(0, LABEL_MAX) + '…' : name
 }

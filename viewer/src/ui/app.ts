@@ -1,5 +1,5 @@
 /** Puts the parts of the page together, and holds the commands. */
-import { formatDuration, formatMany } from '../base/units'
+import { formatDuration, formatMany, plural } from '../base/units'
 import { Dropped } from '../data/client'
 import { EVENT_ANY, EVENT_BEGINS } from '../data/protocol'
 import { inverted, upright } from '../model/flame'
@@ -267,8 +267,8 @@ export class App {
     document.title = `${opened.name} — Marey`
     byId('trace-name').textContent = opened.name
     byId('trace-facts').textContent =
-      `${formatDuration(info.duration_ns)} · ${formatMany(info.events)} events · ` +
-      `${formatMany(info.functions.name.length)} functions` +
+      `${formatDuration(info.duration_ns)} · ${plural(info.events, 'event')} · ` +
+      plural(info.functions.name.length, 'function') +
       (info.lost ? ` · ${formatMany(info.lost)} events lost` : '') +
       (opened.isLive ? ' · recording' : '')
     byId('trace-facts').classList.toggle('loss', info.lost > 0)

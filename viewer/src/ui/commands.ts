@@ -193,6 +193,8 @@ export class Commands {
             ['click', 'choose a call'],
             ['double click', 'zoom to a call'],
             ['drag on the ruler', 'select time'],
+            ['drag the name of a lane', 'move the lane'],
+            ['double click on it', 'all its time'],
             ['drag in the overview', 'move the window'],
           ] as const
         ).flatMap(([key, text]) => [

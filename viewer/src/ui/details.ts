@@ -274,7 +274,12 @@ export class Details {
     swatch.style.background = colour
     replace(
       this.box,
-      make('h2', { class: 'call-title' }, swatch, functionLabel(info, fn)),
+      make(
+        'h2',
+        { class: 'call-title' },
+        swatch,
+        make('bdi', {}, functionLabel(info, fn)),
+      ),
       make(
         'div',
         { class: 'place', title: functionPlace(info, fn) },
@@ -459,7 +464,7 @@ export function functionButton(
       onclick: go,
     },
     swatch,
-    functionLabel(session.info, fn),
+    make('bdi', {}, functionLabel(session.info, fn)),
     make('span', { class: 'where' }, place ? shortPath(place) : ''),
   )
 }

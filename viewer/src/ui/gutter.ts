@@ -24,6 +24,11 @@ export class Gutter {
       session.arrange()
     })
     box.addEventListener('keydown', (event) => this.press(event))
+    box.addEventListener('dblclick', (event) => {
+      const target = event.target as HTMLElement
+      const lane = target.closest<HTMLElement>('[data-lane]')?.dataset['lane']
+      if (target.classList.contains('handle')) session.showLane(Number(lane))
+    })
     this.listen()
   }
 
@@ -60,6 +65,10 @@ export class Gutter {
     const element = make('div', { class: `gutter-strip ${strip.kind}` })
     element.style.top = `${strip.top - session.scrollTop}px`
     element.style.height = `${strip.height}px`
+    // The name of a tall lane stays in sight while its calls do.
+    const above = Math.max(session.scrollTop - strip.top, 0)
+    if (above > 0)
+      element.style.paddingTop = `${3 + Math.min(above, Math.max(strip.height - 44, 0))}px`
     if (strip.kind === 'process') this.process(strip, element)
     else if (strip.kind === 'counter') {
       const { series } = strip
@@ -162,7 +171,7 @@ export class Gutter {
         'aria-label':
           `lane ${text}, ${formatMany(lane.events)} events; ` +
           'Alt and arrows move it',
-        title: `${text}\n${formatMany(lane.events)} events. Drag to move, or Alt + ↑ ↓`,
+        title: `${text}\n${formatMany(lane.events)} events. Drag to move, or Alt + ↑ ↓.\nDouble click for all its time`,
       },
       text,
     )
@@ -207,13 +216,14 @@ export class Gutter {
       const state = session.states.find((one) => one.lane === lane)
       if (!state) return
       this.dragging = { state, y: event.clientY, isMoved: false }
-      box.setPointerCapture(event.pointerId)
     })
     box.addEventListener('pointermove', (event) => {
       const { dragging } = this
       if (!dragging) return
+      if (event.buttons === 0) this.dragging = null // released outside, before it moved
       if (Math.abs(event.clientY - dragging.y) > DRAG_SLACK) dragging.isMoved = true
       if (!dragging.isMoved) return
+      box.setPointerCapture(event.pointerId) // not before: a click is its target's
       box.classList.add('dragging')
       const place = this.placeAt(event.clientY)
       this.line.hidden = !place
@@ -249,6 +259,11 @@ export class Gutter {
 
   private press(event: KeyboardEvent): void {
     const { session } = this
+    if (event.code === 'Enter' && (event.target as HTMLElement).matches('.handle')) {
+      const at = (event.target as HTMLElement).closest<HTMLElement>('[data-lane]')
+      session.showLane(Number(at?.dataset['lane']))
+      return
+    }
     const by = event.code === 'ArrowUp' ? -1 : event.code === 'ArrowDown' ? 1 : 0
     const target = event.target as HTMLElement
     const lane = Number(target.closest<HTMLElement>('[data-lane]')?.dataset['lane'])

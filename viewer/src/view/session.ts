@@ -13,7 +13,7 @@ import {
 } from '../model/lanes'
 import { findFunctions } from '../model/search'
 import type { TraceInfo } from '../model/trace'
-import { bounded, type Span } from '../model/window'
+import { bounded, framed, type Span } from '../model/window'
 
 export interface Chosen {
   lane: number
@@ -196,6 +196,12 @@ export class Session {
     this.states = rest
     state.isPinned = before?.isPinned ?? false
     this.arrange()
+  }
+
+  /** The time in which a lane lived. */
+  showLane(index: number): void {
+    const lane = this.info.lanes[index]
+    if (lane) this.show(framed({ from: lane.start_ns, to: lane.end_ns }, 0.94), true)
   }
 
   /** Scrolls so that the name of a lane is seen. */

@@ -276,7 +276,10 @@ export class Timeline {
       if (room < this.labelWidth(context, text)) {
         const fits = Math.floor(room / this.glyph) - 1
         if (fits < 2) continue
-        text = text.slice(0, fits) + '…'
+        const cut = text.slice(0, fits) + '…'
+        const over = this.labelWidth(context, cut) / room
+        text = over <= 1 ? cut : text.slice(0, Math.floor((fits - 1) / over)) + '…'
+        if (text.length < 3) continue
       }
       context.globalAlpha =
         dim && !session.found[fn] ? 0.35 : flags & FLAG_DENSE ? 0.75 : 1
