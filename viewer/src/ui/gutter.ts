@@ -66,9 +66,9 @@ export class Gutter {
     element.style.top = `${strip.top - session.scrollTop}px`
     element.style.height = `${strip.height}px`
     // The name of a tall lane stays in sight while its calls do.
-    const above = Math.max(session.scrollTop - strip.top, 0)
-    if (above > 0)
-      element.style.paddingTop = `${3 + Math.min(above, Math.max(strip.height - 44, 0))}px`
+    const above = session.scrollTop - strip.top
+    if (above > 0 && strip.height > 44)
+      element.style.paddingTop = `${3 + Math.min(above, strip.height - 44)}px`
     if (strip.kind === 'process') this.process(strip, element)
     else if (strip.kind === 'counter') {
       const { series } = strip
@@ -171,7 +171,9 @@ export class Gutter {
         'aria-label':
           `lane ${text}, ${formatMany(lane.events)} events; ` +
           'Alt and arrows move it',
-        title: `${text}\n${formatMany(lane.events)} events. Drag to move, or Alt + ↑ ↓.\nDouble click for all its time`,
+        title:
+          `${text}\n${formatMany(lane.events)} events.\n` +
+          'Drag to move, or Alt + ↑ ↓. Double click: all its time',
       },
       text,
     )
