@@ -273,6 +273,7 @@ codes_refilter(void)
 
     tracer.has_skipped = tracer.is_only; /* then each C call goes the slow way */
     marey_each_function(refilter, &is_stale);
+    tracer.is_stale = is_stale;
     return is_stale;
 }
 

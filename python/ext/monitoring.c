@@ -491,8 +491,12 @@ hooks_watch(PyCodeObject *code, int event_bits)
     if (bits != NULL && (before | event_bits) != before &&
         call_int("set_local_events", "(iOi)", tracer.tool, code, before | event_bits) ==
             0 &&
-        before == 0)
+        before == 0) {
         PyList_Append(watched, (PyObject *)code);
+        /* Places in it may have been switched off. */
+        if (!tracer.is_only)
+            call_int("restart_events", "()");
+    }
     Py_XDECREF(bits);
     PyErr_Clear();
     pc_exception_give(saved);

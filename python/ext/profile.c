@@ -119,8 +119,9 @@ function_of(struct pc_frame *frame)
 {
     struct marey_function *function = codes_recorded(frame->code, tracer.extra_index);
 
-    return MAREY_LIKELY(function != NULL) ? function
-                                          : codes_now(frame->code, frame->globals);
+    return MAREY_LIKELY(function != NULL && !tracer.is_stale)
+               ? function
+               : codes_now(frame->code, frame->globals);
 }
 
 static bool

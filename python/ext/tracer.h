@@ -38,6 +38,7 @@ struct tracer {
     bool is_exact;               /* no call site is ever switched off */
     bool has_skipped;            /* some function that was seen is filtered out */
     bool is_only;                /* transactions only, and what they have below them */
+    bool is_stale;               /* slots may say what an earlier recording meant */
     bool has_details;            /* the hooks are on for calls below a transaction */
     int tool;                    /* id in sys.monitoring, -1: none */
     Py_ssize_t extra_index;      /* of code objects */
@@ -337,6 +338,7 @@ struct block {
     uintptr_t frame;    /* it hangs on; 0: on none */
     uintptr_t key;      /* of the open call */
     const struct marey_function *function;
+    _Atomic bool is_parked; /* suspended with its frame */
 };
 /* Hangs it on the frame that runs, if need be. */
 void transactions_hang(struct block *block);

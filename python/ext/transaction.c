@@ -160,6 +160,8 @@ suspend(struct transaction *self)
         return;
     transactions_unhang(&self->block);
     self->is_suspended = true;
+    if (atomic_load(&self->block.is_parked))
+        return; /* its coroutine waits already */
     if (tracer.is_on)
         marey_yield_slow(marey_this_lane(), self->block.key);
     transactions_part_ends(self->block.function);
@@ -170,9 +172,11 @@ resume(struct transaction *self)
 {
     struct marey_lane *lane = tracer.is_on ? marey_lane_attach() : NULL;
 
-    if (!self->is_open || !self->is_suspended)
+    if (!self->is_open || (!self->is_suspended && !atomic_load(&self->block.is_parked)))
         return;
+    transactions_unhang(&self->block);
     self->is_suspended = false;
+    atomic_store(&self->block.is_parked, false);
     transactions_part_begins(self->block.function);
     if (lane == NULL)
         return;

@@ -345,6 +345,12 @@ transactions_enter(struct marey_lane *lane, const struct marey_function *functio
 #define HANGING_MAX 64 /* blocks on one frame that follow it */
 #define FRAMES_UP 4    /* from the block to its coroutine: a helper may be between */
 
+/* What is needed of a block once the lock is given back. */
+struct block_view {
+    uintptr_t key;
+    const struct marey_function *function;
+};
+
 static struct block *buckets[BUCKETS];
 static pthread_mutex_t buckets_lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic int hanging;
@@ -388,6 +394,7 @@ transactions_hang(struct block *block)
     codes_watch(code);
     hooks_watch(code, hooks_part_bits());
     block->frame = frame;
+    atomic_store(&block->is_parked, false);
     pthread_mutex_lock(&buckets_lock);
     struct block **bucket = bucket_of(frame);
     block->next = *bucket;
@@ -413,18 +420,23 @@ transactions_unhang(struct block *block)
     block->frame = 0;
 }
 
-/* Those on the frame, innermost first. */
+/* Those on the frame that are parked or are not, innermost first; they then are the
+ * opposite. */
 static int
-find_hanging(uintptr_t frame, struct block *out)
+turn_hanging(uintptr_t frame, bool was_parked, struct block_view *out)
 {
     int count = 0;
 
     if (atomic_load_explicit(&hanging, memory_order_relaxed) == 0)
         return 0;
     pthread_mutex_lock(&buckets_lock);
-    for (const struct block *at = *bucket_of(frame); at != NULL; at = at->next)
-        if (at->frame == frame && count < HANGING_MAX)
-            out[count++] = *at;
+    for (struct block *at = *bucket_of(frame); at != NULL; at = at->next) {
+        if (at->frame != frame || count >= HANGING_MAX ||
+            atomic_load(&at->is_parked) != was_parked)
+            continue;
+        atomic_store(&at->is_parked, !was_parked);
+        out[count++] = (struct block_view){at->key, at->function};
+    }
     pthread_mutex_unlock(&buckets_lock);
     return count;
 }
@@ -432,8 +444,8 @@ find_hanging(uintptr_t frame, struct block *out)
 void
 transactions_park(struct marey_lane *lane, uintptr_t frame)
 {
-    struct block found[HANGING_MAX];
-    int count = find_hanging(frame, found);
+    struct block_view found[HANGING_MAX];
+    int count = turn_hanging(frame, false, found);
 
     for (int i = 0; i < count; i++) {
         marey_yield_slow(lane, found[i].key);
@@ -444,8 +456,8 @@ transactions_park(struct marey_lane *lane, uintptr_t frame)
 void
 transactions_unpark(struct marey_lane *lane, uintptr_t frame)
 {
-    struct block found[HANGING_MAX];
-    int count = find_hanging(frame, found);
+    struct block_view found[HANGING_MAX];
+    int count = turn_hanging(frame, true, found);
 
     while (count-- > 0) {
         transactions_part_begins(found[count].function);

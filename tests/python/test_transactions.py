@@ -192,7 +192,8 @@ def test_patterns_choose_without_a_change_of_code(tmp_path: Path) -> None:
     program.write_text(
         "class View:\n"
         "    def get(self, n): return helper(n)\n"
-        "    def post(self, n): return [helper(i) for i in range(n)]\n"
+        "    def post(self, n):\n"
+        "        for i in range(n): helper(i)\n"
         "def helper(n): return n\n"
         "for i in range(7): View().get(i)\n"
         "for i in range(3): View().post(i)\n"
@@ -211,7 +212,6 @@ def test_patterns_choose_without_a_change_of_code(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         with marey.open(trace) as opened:
             found = Counter(call.name for call in opened.calls())
-        found.pop("View.post.<locals>.<listcomp>", None)  # a call before 3.12
         assert found == names
 
 
