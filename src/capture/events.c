@@ -211,7 +211,7 @@ sift(struct marey_lane *lane, uint64_t now)
     atomic_store(&lane->must_sift, false);
     marey_lane_room(lane);
     for (struct marey_call *call = kept + 1; call <= lane->top; call++) {
-        if (call->function->is_skipped)
+        if (marey_call_function(call)->is_skipped)
             is_told |= !call->is_pending;
         else
             *++kept = *call;
