@@ -505,6 +505,7 @@ reading_traverse(struct reading *self, visitproc visit, void *arg)
     Py_VISIT(self->walk_type);
     Py_VISIT(self->call_type);
     Py_VISIT(self->event_type);
+    Py_VISIT(self->log_type);
     Py_VISIT(self->function_type);
     Py_VISIT(self->lane_type);
     Py_VISIT(self->process_type);
@@ -520,6 +521,7 @@ reading_clear(struct reading *self)
     Py_CLEAR(self->walk_type);
     Py_CLEAR(self->call_type);
     Py_CLEAR(self->event_type);
+    Py_CLEAR(self->log_type);
     Py_CLEAR(self->function_type);
     Py_CLEAR(self->lane_type);
     Py_CLEAR(self->process_type);
@@ -581,6 +583,7 @@ marey_add_trace_types(PyObject *module)
     if (reading->trace_type == NULL ||
         PyModule_AddType(module, reading->trace_type) < 0 ||
         reading_add_records(reading, module) < 0 ||
+        reading_add_steps(reading, module) < 0 ||
         reading_add_walk(reading, module) < 0 ||
         PyModule_AddFunctions(module, module_functions) < 0)
         goto done;

@@ -1,5 +1,5 @@
-/* What the files of the reading half share: trace.c, trace_records.c, trace_walk.c and
- * trace_work.c.
+/* What the files of the reading half share: trace.c, trace_records.c,
+ * trace_step.c, trace_walk.c and trace_work.c.
  *
  *     struct reading       all types and constants, one a module; an object itself, so
  *          ^               that it needs no room in the module's state
@@ -32,6 +32,7 @@ struct reading {
     PyTypeObject *walk_type;
     PyTypeObject *call_type;
     PyTypeObject *event_type;
+    PyTypeObject *log_type;
     PyTypeObject *function_type; /* from here on: struct sequences */
     PyTypeObject *lane_type;
     PyTypeObject *process_type;
@@ -105,6 +106,25 @@ PyObject *make_lanes(struct reading *reading, const struct marey_trace *trace,
 
 /* Steals every item, NULL included: then all are dropped and NULL is returned. */
 PyObject *make_record(PyTypeObject *type, PyObject **items, Py_ssize_t count);
+
+/* ---- trace_step.c ---- */
+
+/* What a step is made into. */
+enum step_form { STEP_AS_EVENT, STEP_AS_CALL, STEP_AS_LOG };
+
+int reading_add_steps(struct reading *reading, PyObject *module);
+
+struct whole_call;
+/* New; the trace is held. */
+PyObject *make_step(struct trace_object *trace, enum step_form form,
+                    const struct whole_call *call);
+
+/* Where the whole call began, as far as it is known. */
+static inline int64_t
+begin_of(const struct marey_step *step)
+{
+    return step->first_ns != MAREY_NO_TIME ? step->first_ns : step->begin_ns;
+}
 
 /* ---- trace_walk.c ---- */
 

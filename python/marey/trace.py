@@ -15,7 +15,7 @@ from marey import _core
 from marey._errors import UsageError
 
 if TYPE_CHECKING:
-    from marey._core import Call, Event, Function, Lane, Process, Total, _Selection
+    from marey._core import Call, Event, Function, Lane, Log, Process, Total, _Selection
     from marey.transactions import TransactionNode, Transactions
 
 Patterns = str | Iterable[str]
@@ -209,16 +209,42 @@ class Trace:
         end_ns: int | None = None,
         min_duration_ns: int = 0,
         max_depth: int | None = None,
+        value: str | None = None,
     ) -> Iterator[Call]:
         """The calls chosen, each when it ends: in order of their ends.
 
         A generator's or coroutine's activation is one call, however often it is
-        suspended. Those that nobody resumed come last.
+        suspended. Those that nobody resumed come last. With `value`, only those that
+        have such an argument or return value: a shell-style pattern on the value as
+        it is printed, or NAME=PATTERN, where `return` is the name of what was returned.
         """
         selection = self._select(
             function, thread, process, start_ns, end_ns, min_duration_ns, max_depth
         )
-        return self._core.walk(selection, False, True)
+        return self._core.walk(selection, False, 1, _pattern(value))
+
+    def logs(
+        self,
+        name: str | None = None,
+        *,
+        kind: str | None = None,
+        value: str | None = None,
+        function: Patterns | None = None,
+        thread: Choice | None = None,
+        process: Choice | None = None,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+    ) -> Iterator[Log]:
+        """What was logged, in order of time: instants, counters, values, records.
+
+        `name`, `kind` and `value` are shell-style patterns: `logs("total",
+        kind="value")` is the history of a variable. With `function`, the Log's own
+        function is the innermost open call that was chosen.
+        """
+        selection = self._select(function, thread, process, start_ns, end_ns, 0, None)
+        return self._core.walk(
+            selection, False, 2, _pattern(value), _pattern(name), _pattern(kind)
+        )
 
     def events(
         self,
@@ -231,12 +257,16 @@ class Trace:
         min_duration_ns: int = 0,
         max_depth: int | None = None,
         by_lane: bool = False,
+        value: str | None = None,
     ) -> Iterator[Event]:
-        """Everything that happened, in order of time, or lane after lane."""
+        """Everything that happened, in order of time, or lane after lane.
+
+        With `value`, only what has such a value (see calls()).
+        """
         selection = self._select(
             function, thread, process, start_ns, end_ns, min_duration_ns, max_depth
         )
-        return self._core.walk(selection, by_lane, False)
+        return self._core.walk(selection, by_lane, 0, _pattern(value))
 
     def totals(
         self,
@@ -384,6 +414,10 @@ class Trace:
 def encoded_pattern(value: str | None) -> bytes:
     """A pattern of values, as the core takes it."""
     return b"" if value is None else value.encode("utf-8", "surrogatepass")
+
+
+def _pattern(text: str | None) -> bytes | None:
+    return None if text is None else encoded_pattern(text)
 
 
 def _choices(choice: Choice | None) -> tuple[str | int, ...] | None:

@@ -241,7 +241,7 @@ take_log(struct finding *f, const struct marey_step *step)
     bool is_pending = pending != NULL && pending->at_depth == step->depth;
     struct explain_link link = {
         .type = step->string,
-        .function = step->function,
+        .function = step->parent, /* of a point, the call it is in */
         .depth = step->depth,
         .time_ns = step->time_ns,
         .blob = step->blob,
@@ -263,7 +263,7 @@ take_log(struct finding *f, const struct marey_step *step)
             link = lane->raised;
             lane->raised.is_logged = false;
         }
-        tell_swallowed(f, &link, step->lane, step->function, step->time_ns);
+        tell_swallowed(f, &link, step->lane, step->parent, step->time_ns);
     }
 }
 

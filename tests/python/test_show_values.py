@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import harness
+import marey
 import pytest
 
 PROGRAM = """
@@ -112,3 +113,50 @@ def test_wrong_use_is_one_line(trace: Path) -> None:
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1
         assert done.stderr.startswith("marey: show: ")
+
+
+def test_logs_are_typed_and_chosen_by_name_kind_and_value(trace: Path) -> None:
+    with marey.open(trace) as opened:
+        logs = list(opened.logs(thread="worker"))
+        assert [(log.kind, log.name) for log in logs[:2]] == [
+            ("instant", "cache miss"),
+            ("counter", "queue"),
+        ]
+        assert logs[0].values == {"key": "k0"}
+        assert logs[0].function is not None
+        assert (logs[0].function.name, logs[0].lane.name) == ("load", "worker")
+        history = opened.logs("queue", thread="worker")
+        assert [log.value for log in history] == [0.0, 1.0, 2.0]
+        assert [log.name for log in opened.logs(kind="inst*", value="key=k1")] == [
+            "cache miss",
+            "cache miss",
+        ]
+        assert list(opened.logs("nothing")) == []
+
+
+def test_the_history_of_a_variable(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(
+        "import marey\n"
+        "def work():\n"
+        "    for total in (1, 'two', None):\n"
+        "        marey.log('total', total)\n"
+        "        marey.log('other', 5)\n"
+        "work()\n"
+    )
+    harness.record(tmp_path / "t.marey", tmp_path / "app.py")
+    with marey.open(tmp_path / "t.marey") as opened:
+        assert [log.value for log in opened.logs("total", kind="value")] == [
+            1,
+            "two",
+            None,
+        ]
+        assert [log.name for log in opened.logs(value="5")] == ["other"] * 3
+
+
+def test_calls_are_found_by_their_values(trace: Path) -> None:
+    with marey.open(trace) as opened:
+        spans = list(opened.calls(value="size=1"))
+        assert [span.name for span in spans] == ["load", "load"]
+        assert list(opened.calls(value="size=7")) == []
+        kinds = {event.kind for event in opened.events(value="*k1*")}
+        assert kinds == {"instant"}
