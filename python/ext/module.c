@@ -7,6 +7,7 @@
 #include "show.h"
 #include "trace.h"
 #include "tracer.h"
+#include "values.h"
 
 struct tracer tracer = {.tool = -1, .extra_index = -1};
 
@@ -423,7 +424,29 @@ note(PyObject *module, PyObject *text)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(set_values_doc, "set_values(*, redact, words, user_repr)\n--\n\n"
+                             "How values are recorded from now on.");
+static PyObject *
+set_values(PyObject *module, PyObject *args, PyObject *keywords)
+{
+    static char *names[] = {"redact", "words", "user_repr", NULL};
+    PyObject *words;
+    int redact, user_repr;
+
+    (void)module;
+    if (!PyArg_ParseTupleAndKeywords(args, keywords, "$pO!p:set_values", names, &redact,
+                                     &PyTuple_Type, &words, &user_repr))
+        return NULL;
+    values_redact = redact;
+    values_user_repr = user_repr;
+    if (values_set_words(words) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
+    {"set_values", (PyCFunction)(void (*)(void))set_values,
+     METH_VARARGS | METH_KEYWORDS, set_values_doc},
     {"start", (PyCFunction)(void (*)(void))start, METH_VARARGS | METH_KEYWORDS,
      start_doc},
     {"stop", stop, METH_NOARGS, stop_doc},

@@ -13,6 +13,7 @@
  *   transactions.c  units of work: which functions are, what is recorded below them
  *   transaction.c   marey.transaction(): as a decorator and around blocks
  *   values*.c     objects of the program to values of a blob
+ *   user_repr.c   what objects say of themselves (--repr=user)
  *   objects.c     objects read through fields of C; arrays.c: numpy, pandas, torch
  *   calibrate.c   what an event costs here
  *   children.c    calls that start a child, or learn of its end

@@ -21,6 +21,12 @@ static const char *const secret_words[] = {
 };
 #define NAME_LOOKED_AT 128 /* characters */
 
+#define OWN_WORDS_MAX 32
+static char own_words[OWN_WORDS_MAX][NAME_LOOKED_AT + 1];
+static unsigned own_word_count;
+
+static void forget_names(void);
+
 /* A name on its way to be judged. */
 struct plain_name {
     char text[NAME_LOOKED_AT + 1];
@@ -49,7 +55,32 @@ plain_is_secret(struct plain_name *plain)
                 strncmp(at, secret_words[i], strlen(secret_words[i])) == 0)
                 return true;
     }
+    for (unsigned i = 0; i < own_word_count; i++)
+        if (strstr(plain->text, own_words[i]) != NULL)
+            return true;
     return strcmp(plain->text, "pwd") == 0 || strcmp(plain->text, "auth") == 0;
+}
+
+int
+values_set_words(PyObject *words)
+{
+    own_word_count = 0;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(words); i++) {
+        PyObject *word = PyTuple_GET_ITEM(words, i);
+        struct plain_name plain = {.size = 0};
+        if (i >= OWN_WORDS_MAX || !PyUnicode_Check(word)) {
+            PyErr_Format(PyExc_ValueError, "at most %d words, each a str",
+                         OWN_WORDS_MAX);
+            return -1;
+        }
+        for (Py_ssize_t k = 0; k < PyUnicode_GET_LENGTH(word); k++)
+            plain_put(&plain, PyUnicode_READ_CHAR(word, k));
+        plain.text[plain.size] = '\0';
+        if (plain.size > 0)
+            memcpy(own_words[own_word_count++], plain.text, plain.size + 1);
+    }
+    forget_names();
+    return 0;
 }
 
 bool
@@ -123,6 +154,19 @@ remember(PyObject *text, struct values_name name)
             atomic_fetch_add(&known_count, 1);
             break;
         }
+    }
+    pthread_mutex_unlock(&names_lock);
+}
+
+/* Names are judged anew. They stay known, so that readers may go on meanwhile. */
+static void
+forget_names(void)
+{
+    pthread_mutex_lock(&names_lock);
+    for (unsigned i = 0; i < NAMES_MAX; i++) {
+        PyObject *text = atomic_load(&known_names[i].text);
+        if (text != NULL)
+            known_names[i].name.is_secret = values_is_secret_key(text);
     }
     pthread_mutex_unlock(&names_lock);
 }

@@ -39,6 +39,10 @@ struct values_name {
 struct values_name values_name(PyObject *name);
 /* Whether names are looked at for secrets at all. */
 extern bool values_redact;
+/* Further words that do; a tuple of str, as names. -1 with an exception. */
+int values_set_words(PyObject *words);
+/* Objects are asked for their own repr (user_repr.c). */
+extern bool values_user_repr;
 /* Whether a name tells of a secret, in UTF-8. */
 bool values_is_secret(const char *name, size_t size_bytes);
 

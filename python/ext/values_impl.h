@@ -10,6 +10,9 @@ void values_put_object(struct values *body, PyObject *value, size_t room);
 /* Copies a text without what follows a word that tells of a secret; returns the size of
  * what it wrote, at most `capacity`. */
 size_t values_redact_text(const char *text, size_t size, char *out, size_t capacity);
+/* What the object says of itself: a new str; NULL without an exception: nothing, too
+ * late, or its class had its chance. Runs code of the program. */
+PyObject *values_ask_repr(PyObject *object, uint32_t type_name);
 /* Whether the key or name is a str or bytes that tells of a secret. */
 bool values_is_secret_key(PyObject *key);
 

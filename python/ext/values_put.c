@@ -724,6 +724,37 @@ put_other(struct encoder *e, PyObject *value, struct objects_type what)
         put_instance(e, value, what);
 }
 
+/* What the object says of itself, where that is asked for. */
+static bool
+put_own_repr(struct encoder *e, PyObject *value, struct objects_type what)
+{
+    PyObject *text = values_ask_repr(value, what.name);
+    char left[TEXT_SIZE_MAX + 64];
+    size_t size;
+
+    if (text == NULL)
+        return false;
+    bool is_right = PyUnicode_Check(text) && pc_is_ready(text);
+    Py_ssize_t count = is_right ? fitting(text, text_room(e), &size) : 0;
+    PyObject *part = is_right ? PyUnicode_Substring(text, 0, count) : NULL;
+    PyObject *bytes = part == NULL ? NULL : codes_utf8(part);
+    if (bytes != NULL) {
+        size = values_redact_text(
+            PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes), left,
+            TEXT_SIZE_MAX < room(e) - 40 ? TEXT_SIZE_MAX : room(e) - 40);
+        if (count < PyUnicode_GET_LENGTH(text)) {
+            memcpy(left + size, "…", strlen("…"));
+            size += strlen("…");
+        }
+        put_own(e, MAREY_VALUE_OBJECT, left, size);
+    }
+    PyErr_Clear();
+    Py_XDECREF(bytes);
+    Py_XDECREF(part);
+    Py_DECREF(text);
+    return bytes != NULL;
+}
+
 /* What is not a plain value or an exact built-in container. */
 static void
 put_foreign(struct encoder *e, PyObject *value)
@@ -736,6 +767,8 @@ put_foreign(struct encoder *e, PyObject *value)
         return;
     }
     struct objects_type what = objects_type(Py_TYPE(value), true);
+    if (MAREY_UNLIKELY(values_user_repr) && put_own_repr(e, value, what))
+        return;
     if (!go_in(e, value))
         return;
     if (what.kind != OBJECTS_PLAIN)

@@ -60,6 +60,8 @@ _FLAGS = (
     "listen",
     "main",
     "transactions_only",
+    "redact",
+    "user_repr",
 )
 
 
@@ -83,6 +85,9 @@ class Options:
     keep_after_ns    so much after it
     keep_max         all of them together take at most so many bytes
     keep_rate        at most so many are made in a minute
+    redact           leave out what stands under names such as `password`
+    redact_names     further words that tell of a secret
+    user_repr        ask objects for their own repr, within a limit of time each
     main             record from the start of the program's __main__ (set by `run`)
     transactions     each call of a function that matches is a transaction
     transactions_only  record these and those marked in the code, and nothing else
@@ -107,10 +112,13 @@ class Options:
         "min_duration_ns",
         "path",
         "quiet",
+        "redact",
+        "redact_names",
         "ring",
         "transaction_depth",
         "transactions",
         "transactions_only",
+        "user_repr",
     )
 
     path: str
@@ -130,6 +138,9 @@ class Options:
     keep_max: int
     keep_rate: int
     listen: bool
+    redact: bool
+    redact_names: tuple[str, ...]
+    user_repr: bool
     main: bool
     transactions: tuple[str, ...]
     transactions_only: bool
@@ -155,6 +166,9 @@ class Options:
         keep_max: int = KEEP_MAX,
         keep_rate: int = KEEP_RATE,
         listen: bool = False,
+        redact: bool = True,
+        redact_names: "Iterable[str]" = (),
+        user_repr: bool = False,
         main: bool = False,
         transactions: "Iterable[str]" = (),
         transactions_only: bool | None = None,
@@ -178,6 +192,9 @@ class Options:
         put(self, "keep_max", _count("keep_max", keep_max))
         put(self, "keep_rate", _count("keep_rate", keep_rate))
         put(self, "listen", bool(listen))
+        put(self, "redact", bool(redact))
+        put(self, "redact_names", _patterns("redact_names", redact_names))
+        put(self, "user_repr", bool(user_repr))
         put(self, "main", bool(main))
         put(self, "transactions", _patterns("transactions", transactions))
         if transactions_only is None:
@@ -242,6 +259,11 @@ class Options:
             fields.append("quiet=1")
         if self.listen:
             fields.append("listen=1")
+        if not self.redact:
+            fields.append("redact=0")
+        fields += ["redact_names=" + _quote(word) for word in self.redact_names]
+        if self.user_repr:
+            fields.append("user_repr=1")
         if self.main:
             fields.append("main=1")
         fields += ["transactions=" + _quote(pattern) for pattern in self.transactions]
@@ -272,6 +294,8 @@ class Options:
                 include.append(_unquote(raw))
             elif key == "exclude":
                 exclude.append(_unquote(raw))
+            elif key == "redact_names":
+                values.setdefault(key, []).append(_unquote(raw))
             elif key == "transactions":
                 transactions.append(_unquote(raw))
             elif key in _NUMBERS:

@@ -45,6 +45,11 @@ def start(
         _watches_forks = True
         os.register_at_fork(after_in_child=_core.forked)
     try:
+        _core.set_values(
+            redact=options.redact,
+            words=options.redact_names,
+            user_repr=options.user_repr,
+        )
         _core.start(
             options.path,
             join=join,
@@ -242,6 +247,9 @@ def record(
     keep_max: str | int = KEEP_MAX,
     keep_rate: int = KEEP_RATE,
     listen: bool = False,
+    redact: bool = True,
+    redact_names: "str | tuple[str, ...] | list[str]" = (),
+    repr: str = "safe",  # noqa: A002
 ) -> Recording:
     """A recording into `path`, which must not exist yet, as a context manager.
 
@@ -263,7 +271,12 @@ def record(
     keep_max          of the disk, for all of them; the oldest make way
     keep_rate         at most so many a minute
     listen            take orders from `marey ctl`
+    redact            leave out values under names such as `password`
+    redact_names      further words that tell of a secret
+    repr              'user': ask objects for their own repr, which runs their code
     """
+    if repr not in ("safe", "user"):
+        raise UsageError(f"repr: {repr!r} is neither 'safe' nor 'user'")
     if keep_if:
         from marey._keep import parse_rules
 
@@ -302,6 +315,9 @@ def record(
             keep_after_ns=keep_after,
             keep_max=keep_max,
             keep_rate=keep_rate,
+            redact=redact,
+            redact_names=redact_names,
+            user_repr=repr == "user",
             listen=listen,
         )
     )

@@ -14,6 +14,7 @@ import types
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import harness
 import hostile
 import marey
 import pytest
@@ -481,3 +482,107 @@ def test_the_reference_reader_sees_the_same(tmp_path: Path) -> None:
     )  # fmt: skip
     assert found[1:3] == [("number", str(2**70)), ("complex", 0.0, 1.0)]
     assert found[3] == ("list", 1, [("instance", f"{M}.Plain", 1, [("a", 1)])])
+
+
+# ---- options ----
+
+
+class Loud:
+    def __repr__(self) -> str:
+        return f"Loud(password='geheim', n={len('four')})"
+
+
+class Slow:
+    asked = 0
+
+    def __repr__(self) -> str:
+        Slow.asked += 1
+        while True:
+            pass
+
+
+class Broken:
+    asked = 0
+
+    def __repr__(self) -> str:
+        Broken.asked += 1
+        raise SystemExit("broken")
+
+
+class Large:
+    def __repr__(self) -> str:
+        return "é" * 1_000_000
+
+
+def test_repr_user_asks_within_limits(tmp_path: Path) -> None:
+    path = tmp_path / "t.marey"
+    began = time.monotonic()
+    with marey.record(path, repr="user", include=["nothing"]):
+        for value in (Loud(), Slow(), Slow(), Broken(), Broken(), Large(), [Loud()], 5):
+            marey.log("v", value)
+        marey.log("point", Point(1))
+    assert time.monotonic() - began < 5
+    assert (Slow.asked, Broken.asked) == (1, 1)
+    with marey.open(path) as trace:
+        assert trace.check() == ([], 0)
+        assert not list(trace.calls())
+        found = [e.values[""] for e in trace.events() if e.kind == "log"]
+    texts = [str(getattr(one, "text", one)) for one in found]
+    assert texts[0] == "Loud(password='<redacted>', n=4)"
+    assert texts[1].startswith(f"<{M}.Slow at 0x")
+    assert texts[2].startswith(f"<{M}.Slow at 0x")
+    assert texts[3].startswith(f"<{M}.Broken at 0x")
+    assert texts[5].startswith("éé")
+    assert texts[5].endswith("…")
+    assert len(texts[5]) < 1100
+    assert texts[6:] == [
+        "[Loud(password='<redacted>', n=4)]",
+        "5",
+        "Point(x=1, y=None)",
+    ]
+    # And not by default, nor in the recording after it.
+    assert said(tmp_path / "u.marey", Loud()).startswith(f"<{M}.Loud at 0x")
+    with pytest.raises(marey.UsageError, match="neither"):
+        marey.record(path, repr="mine")
+
+
+def test_redaction_is_an_option(tmp_path: Path) -> None:
+    value = {"password": "shown", "Kunden-Nummer": "own"}
+    for name, options, text in [
+        ("a", {}, "{'password': <redacted>, 'Kunden-Nummer': 'own'}"),
+        ("b", {"redact": False}, "{'password': 'shown', 'Kunden-Nummer': 'own'}"),
+        ("c", {"redact_names": "kunden_nummer"},
+         "{'password': <redacted>, 'Kunden-Nummer': <redacted>}"),
+        ("d", {}, "{'password': <redacted>, 'Kunden-Nummer': 'own'}"),
+    ]:  # fmt: skip
+        path = tmp_path / f"{name}.marey"
+        with marey.record(path, **options):  # type: ignore[arg-type]
+            marey.log("v", value)
+            marey.instant("i", password="shown")
+        with marey.open(path) as trace:
+            events = list(trace.events())
+        assert [e.values[""].text for e in events if e.kind == "log"] == [text]
+        shown = [e.values["password"] for e in events if e.kind == "instant"]
+        assert shown == ["shown" if name == "b" else marey.Unrecorded(("redacted", ""))]
+
+
+def test_options_reach_a_run(tmp_path: Path) -> None:
+    program = tmp_path / "p.py"
+    program.write_text(
+        "import marey\n"
+        "class A:\n"
+        "    def __repr__(self): return 'mine'\n"
+        "marey.log('a', A()); marey.instant('i', password='x', nick='y')\n"
+    )
+    path = tmp_path / "t.marey"
+    done = harness.record(
+        path, program, options=["--repr=user", "--no-redact", "--redact-name", "nick"]
+    )
+    assert done.returncode == 0, done.stderr
+    with marey.open(path) as trace:
+        log, point = (e for e in trace.events() if e.kind in ("log", "instant"))
+    assert log.values[""] == marey.Unrecorded(("object", "mine"))
+    assert point.values == {"password": "x", "nick": "y"}  # --no-redact: no name does
+    done = harness.marey("run", "--repr=mine", program)
+    assert done.returncode == 2
+    assert done.stderr == "marey: --repr: 'mine' is neither safe nor user\n"

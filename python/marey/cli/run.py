@@ -63,6 +63,10 @@ standard input. All that follows it belongs to the program.
                         code with marey.transaction
   --transaction-depth N N levels of calls below transactions that match, too
   --explain             tell on stderr how the program ended, and what led to it
+  --repr safe|user      user: ask objects for their own repr, which runs their code
+                        (10 ms each); safe: what they hold (the default)
+  --no-redact           record what stands under names such as password, too
+  --redact-name WORD    names that contain WORD tell of a secret; may be repeated
   --open                view the trace when the program has ended
   -q, --quiet           no summary at the end
   --config FILE         options from a TOML file (default: [tool.marey] of the
@@ -72,6 +76,14 @@ standard input. All that follows it belongs to the program.
 Patterns are shell-style, on module:qualname or on the file's path: 'app.*',
 'app.db:Session.*', 'src/**'. An option given here replaces the one of the file.
 """
+
+
+def parse_repr(text: str) -> str:
+    """`safe` or `user`; raises UsageError."""
+    if text not in ("safe", "user"):
+        raise UsageError(f"{text!r} is neither safe nor user")
+    return text
+
 
 # Options that take a value, and how it is read. `None`: a text. Those that may be
 # repeated are in REPEATED.
@@ -90,9 +102,11 @@ VALUES: "dict[str, Any]" = {
     "keep-rate": parse_count,
     "transactions": None,
     "transaction-depth": parse_count,
+    "redact-name": None,
+    "repr": parse_repr,
     "config": None,
 }
-REPEATED = ("include", "exclude", "keep", "transactions")
+REPEATED = ("include", "exclude", "keep", "transactions", "redact-name")
 # Flags, each with a --no- form.
 FLAGS = (
     "c-calls",
@@ -102,6 +116,7 @@ FLAGS = (
     "listen",
     "open",
     "quiet",
+    "redact",
     "transactions-only",
 )
 SHORT = {"-o": "output", "-q": "quiet", "-h": "help"}
@@ -219,6 +234,9 @@ def make_options(path: str, settings: "dict[str, Any]") -> Options:
         quiet=settings.get("quiet", False),
         listen=settings.get("listen", False),
         **keep_options(settings),
+        redact=settings.get("redact", True),
+        redact_names=settings.get("redact-name", ()),
+        user_repr=settings.get("repr") == "user",
         main=True,
         transactions=settings.get("transactions", ()),
         transactions_only=settings.get("transactions-only"),
