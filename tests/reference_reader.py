@@ -243,15 +243,29 @@ def text(data: bytes) -> str:
 # --- extents -------------------------------------------------------------------------
 
 
+def step_from(data: bytes, at: int) -> int:
+    """Bytes from a place without an extent to the next that may have one."""
+    (flags,) = struct.unpack_from("<Q", data, 128)
+    offset, cell, count = struct.unpack_from("<QII", data, 136)
+    end = offset + cell * count
+    is_sound = cell >= 128 and cell % 64 == 0 and offset % 64 == 0 and end <= len(data)
+    if flags & 1 and is_sound and offset <= at < end:
+        return int(cell - (at - offset) % cell)
+    return 64
+
+
 def walk_extents(data: bytes, trace: Trace) -> Iterator[Extent]:
     at = 4096
     while at < len(data):
         head = data[at : at + 128]
         if len(head) < 128 or head[:4] != b"MCHK" or not place_holds(head, at):
-            trace.skipped += min(64, len(data) - at)
-            if any(data[at : at + 64]):
+            step = step_from(data, at)
+            is_cell = step > 64
+            if not is_cell or any(head):
+                trace.skipped += min(step, len(data) - at)
+            if any(head if is_cell else head[:64]):
                 trace.problems.append(f"{at}: bytes that belong to no chunk")
-            at += 64
+            at += step
             continue
         (size,) = struct.unpack_from("<I", head, 16)
         extent = read_extent(data, at, head, trace)
