@@ -47,6 +47,9 @@ struct marey_function {
     uint16_t flags;  /* MAREY_FUNCTION_* */
     uint16_t detail; /* of the maker: levels of calls to record below it */
     uint32_t keep_rules; /* of --keep about its calls; these end the slow way, too */
+    uint16_t logs;       /* of the maker: what is logged of it, */
+    uint16_t logs_seen;  /* as judged in which recording, */
+    const void *plan;    /* and where in it */
     void *owner;         /* of the maker of the record */
 };
 
@@ -71,7 +74,8 @@ struct marey_call {
     uintptr_t key;
     uint64_t start_ticks;       /* of the running part */
     marey_tagged_function what; /* the bit: entered; else resumed */
-    bool is_pending; /* not written yet: may turn out shorter than --min-duration */
+    bool is_pending;    /* not written yet: may turn out shorter than --min-duration */
+    uint32_t arguments; /* while it is pending: the blob of its arguments; 0: none */
 };
 
 MAREY_INLINE const struct marey_function *
@@ -287,7 +291,7 @@ void marey_instant(struct marey_lane *lane, uint32_t name, uint64_t blob);
 void marey_counter(struct marey_lane *lane, uint32_t name, double value);
 /* A logged value; `class` is MAREY_LOG_*. */
 void marey_log(struct marey_lane *lane, uint32_t name, uint8_t class, uint64_t blob);
-/* Values of the innermost call. */
+/* Values of the innermost call; they share its fate under --min-duration. */
 void marey_values(struct marey_lane *lane, uint8_t role, uint64_t blob);
 /* Stores a blob (body as docs/format.md 4) and returns 1 + its index, 0: lost. */
 uint64_t marey_blob_put(struct marey_lane *lane, const uint8_t *body,

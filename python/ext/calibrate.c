@@ -26,7 +26,7 @@ compile_loop(const char *source)
 
     if (space == NULL)
         return NULL;
-    code = Py_CompileString(source, "<calibration>", Py_file_input);
+    code = Py_CompileString(source, CALIBRATION_FILE, Py_file_input);
     if (code != NULL &&
         PyDict_SetItemString(space, "__builtins__", PyEval_GetBuiltins()) == 0)
         result = PyEval_EvalCode(code, space, space);

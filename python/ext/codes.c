@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tracer.h"
+#include "logs.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -145,6 +145,23 @@ is_own(const char *file)
                    (size_t)PyBytes_GET_SIZE(tracer.own_folder)) == 0;
 }
 
+bool
+codes_is_of(const struct marey_function *function, const char *pattern)
+{
+    const struct code_names *names = function->owner;
+
+    return names != NULL &&
+           codes_matches(pattern, names->module, names->name, names->file);
+}
+
+const char *
+codes_file(const struct marey_function *function)
+{
+    const struct code_names *names = function->owner;
+
+    return names == NULL ? "" : names->file;
+}
+
 /* Whether calls of the function are transactions in this recording. */
 static bool
 choose(struct code_names *names)
@@ -180,6 +197,20 @@ is_tagged(const struct marey_function *function)
     return codes_is_wanted(function) && !function->is_slow && function->keep_rules == 0;
 }
 
+/* Whether its calls are asked about where they begin and end. */
+static bool
+is_slow(const struct marey_function *function)
+{
+    const struct code_names *names = function->owner;
+    const struct marks *marks = names->marks;
+
+    if (names->is_chosen &&
+        (function->detail > 0 ||
+         (marks != NULL && (marks->parameters != NULL || marks->names != NULL))))
+        return true;
+    return logs_is_slow(function);
+}
+
 /* What stands in the extra slot: see codes_recorded(). */
 static void *
 tagged(struct marey_function *function)
@@ -206,12 +237,15 @@ refilter(struct marey_function *function, void *context)
         return;
     bool chosen = choose(names);
     function->is_skipped = is_skipped(names);
-    if (chosen && names->marks == NULL) {
+    if (chosen && names->marks == NULL)
         function->detail = tracer.detail;
-        function->is_slow = tracer.detail > 0;
-    }
     function->keep_rules =
         watch_rules_of(names->module, names->name, names->file, function->flags);
+    /* Where in its code something is logged is found when it is seen again. */
+    function->logs = (uint16_t)(function->is_skipped ? 0 : logs_of_function(function));
+    function->plan = NULL;
+    function->is_slow = is_slow(function);
+    *(bool *)context |= (function->logs & LOGS_IN_CODE) != 0;
     tracer.has_skipped |= function->is_skipped && !is_own(names->file);
     codes_untag(function);
     *(bool *)context |= names->was_tagged &&
@@ -373,14 +407,11 @@ define(PyCodeObject *code, PyObject *module, PyObject *name, PyObject *file,
         watch_rules_of(names->module, names->name, names->file, function->flags);
     if (skipped && (tracer.own_folder == NULL || !is_own(path)))
         cfunctions_has_skipped();
-    if (chosen) {
+    if (chosen)
         function->detail = names->marks != NULL ? names->marks->detail : tracer.detail;
-        function->is_slow =
-            function->detail > 0 ||
-            (names->marks != NULL &&
-             (names->marks->parameters != NULL || names->marks->names != NULL));
-    }
     function->owner = names;
+    logs_look(function, code);
+    function->is_slow = is_slow(function);
     return function;
 }
 
@@ -524,5 +555,9 @@ codes_now(PyCodeObject *code, PyObject *globals)
     const struct code_names *names = function->owner;
     if (names != NULL && names->is_chosen != is_transaction(function))
         return codes_first_sight(code, globals);
+    if (names != NULL && function->logs_seen != logs_recording) {
+        logs_look(function, code);
+        function->is_slow = is_slow(function);
+    }
     return function;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "logs.h"
 #include "marey/capture_keep.h"
 #include "show.h"
 #include "trace.h"
@@ -444,6 +445,18 @@ set_values(PyObject *module, PyObject *args, PyObject *keywords)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(log_rules_doc,
+             "log_rules(rules, /)\n--\n\n"
+             "What the next recording logs: tuples of kind, names, scope.");
+static PyObject *
+log_rules(PyObject *module, PyObject *rules)
+{
+    (void)module;
+    if (logs_set_rules(rules) < 0)
+        return NULL;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"set_values", (PyCFunction)(void (*)(void))set_values,
      METH_VARARGS | METH_KEYWORDS, set_values_doc},
@@ -456,6 +469,7 @@ static PyMethodDef methods[] = {
     {"snapshot", snapshot, METH_VARARGS, snapshot_doc},
     {"recording_path", recording_path, METH_NOARGS, recording_path_doc},
     {"forked", forked, METH_NOARGS, forked_doc},
+    {"log_rules", log_rules, METH_O, log_rules_doc},
     {"is_recording", is_recording, METH_NOARGS, is_recording_doc},
     {"note", note, METH_O, note_doc},
     {NULL, NULL, 0, NULL},

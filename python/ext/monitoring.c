@@ -10,7 +10,7 @@
  *
  * Returning DISABLE switches an event off at that one place, for our tool alone.
  */
-#include "tracer.h"
+#include "logs.h"
 
 #if MAREY_HAS_MONITORING
 
@@ -78,9 +78,11 @@ start_slow(PyObject *const *args)
         return function->keep_rules & WATCH_LOG ? PC_NONE : not_recorded();
     if (MAREY_UNLIKELY(codes_recorded(code_of(args), tracer.extra_index) == NULL))
         codes_retag(code_of(args), function); /* filtered out in an earlier recording */
-    if (function->is_slow)
+    if (function->is_slow) {
         transactions_enter(lane, function, frame_slow());
-    else
+        if (function->logs != 0)
+            logs_start(function, (void *)frame_slow(), code_of(args));
+    } else
         marey_enter_slow(lane, function, frame_slow());
     return PC_NONE;
 }
@@ -120,6 +122,8 @@ return_slow(PyObject *const *args)
 
     if (function != NULL && function->is_skipped)
         return not_recorded();
+    if (function != NULL && function->is_slow)
+        arguments_return(function, (void *)frame_slow(), args[2]);
     marey_leave_slow(lane, frame_slow());
     if (function != NULL && function->is_slow)
         transactions_part_ends(function);
@@ -348,7 +352,7 @@ static PyObject *on_start_waiting(PyObject *self, PyObject *const *args, size_t 
 
 /* What is asked of one code object at a time. Exceptions cannot be, before 3.15: they
  * are seen of all code, which costs the code nothing that raises none. */
-enum place { NOWHERE, AT_START, AT_END, AT_PART, AT_CALL };
+enum place { NOWHERE, AT_START, AT_END, AT_PART, AT_CALL, WATCHED };
 #if PY_VERSION_HEX >= 0x030F0000
 #define AT_THROW AT_PART
 #define AT_UNWIND AT_END
@@ -375,6 +379,7 @@ static struct event {
     {"CALL", HOOK(on_call), true, AT_CALL, 0},
     {"C_RETURN", HOOK(on_c_return), true, AT_CALL, 0},
     {"C_RAISE", HOOK(on_c_raise), true, AT_CALL, 0},
+    {"INSTRUCTION", HOOK(assign_on_instruction), false, WATCHED, 0},
 };
 #define START_EVENT 0
 #define RESUME_EVENT 3
@@ -411,7 +416,8 @@ wanted_events(void)
                           events[i].place == NOWHERE ||
                           (events[i].place == AT_START && tracer.transactions != NULL &&
                            PyTuple_GET_SIZE(tracer.transactions) > 0);
-        if ((tracer.c_calls || !events[i].is_c) && is_for_all)
+        if ((tracer.c_calls || !events[i].is_c) && is_for_all &&
+            events[i].place != WATCHED)
             set |= events[i].bit;
     }
     return set;
@@ -427,6 +433,15 @@ hooks_call_bits(const PyCodeObject *code)
             (events[i].place == AT_PART && (code->co_flags & RUNS_IN_PARTS) != 0))
             set |= events[i].bit;
     return set;
+}
+
+int
+hooks_bit(const char *event)
+{
+    for (size_t i = 0; i < EVENT_COUNT; i++)
+        if (strcmp(events[i].name, event) == 0)
+            return events[i].bit;
+    return 0;
 }
 
 int

@@ -6,7 +6,7 @@
  * the instruction the frame stands at: RESUME with 0 starts a call, with anything else
  * (or none, for throw()) resumes one; YIELD_VALUE suspends it.
  */
-#include "tracer.h"
+#include "logs.h"
 
 #if !MAREY_HAS_MONITORING
 
@@ -92,19 +92,22 @@ on_followed(struct marey_lane *lane, struct pc_frame *frame,
                     (opcode_of(frame) == RESUME || opcode_of(frame) == RESUME_QUICK) &&
                     oparg_of(frame) == 0;
 
-    if (!begins && what != PyTrace_RETURN)
-        return 0;
     if (!begins && function->is_watched && arg != NULL &&
         opcode_of(frame) == YIELD_VALUE)
         transactions_park(lane, key);
     if (!function->is_skipped && is_start && function->is_slow &&
-        codes_is_wanted(function))
+        codes_is_wanted(function)) {
         transactions_enter(lane, function, key);
-    else if (!function->is_skipped && begins &&
-             (!tracer.is_only || is_wanted(lane, function, what)))
+        if (function->logs != 0)
+            logs_start(function, frame, frame->code);
+    } else if (!function->is_skipped && begins &&
+               (!tracer.is_only || is_wanted(lane, function, what)))
         on_py_call(lane, frame, function);
-    else if (!function->is_skipped && !begins)
+    else if (!function->is_skipped && !begins) {
+        if (arg != NULL && function->is_slow && opcode_of(frame) != YIELD_VALUE)
+            arguments_return(function, frame, arg);
         on_py_return(lane, frame, arg);
+    }
     if (begins && !is_start && function->is_watched)
         transactions_unpark(lane, key);
     if (begins && !is_start && function->is_slow)
@@ -153,7 +156,8 @@ on_event(PyObject *self, PyFrameObject *object, int what, PyObject *arg)
         return 0;
     if (MAREY_UNLIKELY((function->keep_rules & WATCH_LOG) != 0) && what == PyTrace_CALL)
         watch_log();
-    if (MAREY_UNLIKELY(function->is_slow || function->is_watched))
+    if (MAREY_UNLIKELY(function->is_slow || function->is_watched) &&
+        (what == PyTrace_CALL || what == PyTrace_RETURN))
         return on_followed(lane, frame, function, what, arg);
     if (MAREY_UNLIKELY(function->is_skipped))
         return 0;

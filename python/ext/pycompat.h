@@ -28,11 +28,31 @@ struct pc_frame {
     PyFrameObject *object;
     struct pc_frame *previous;
     const uint16_t *last_instruction;
+    int stack_top;
+    bool is_entry;
+    char owner;
+    uintptr_t slots[1]; /* variables, then the evaluation stack; see pc_frame_slot() */
 };
 #else
 struct pc_frame {
     uintptr_t executable; /* a code object; from 3.14 on with tag bits */
     struct pc_frame *previous;
+    uintptr_t function;
+    PyObject *globals, *builtins, *locals;
+    PyFrameObject *object;
+    void *instruction;
+#if PY_VERSION_HEX < 0x030E0000
+    int stack_top;
+#else
+    uintptr_t *stack_pointer;
+#ifdef Py_GIL_DISABLED
+    int32_t bytecode_index;
+#endif
+#endif
+    uint16_t return_offset;
+    char owner;
+    uint8_t visited;
+    uintptr_t slots[1]; /* variables, then the evaluation stack; see pc_frame_slot() */
 };
 #endif
 
@@ -82,6 +102,55 @@ pc_frame_code(const struct pc_frame *frame)
     return executable != NULL && PyCode_Check(executable) ? (PyCodeObject *)executable
                                                           : NULL;
 #endif
+}
+
+/* Whether the variables of frames can be read: the layout is of these versions. */
+static inline bool
+pc_has_frame_slots(void)
+{
+    return PY_VERSION_HEX < 0x03100000;
+}
+
+/* What is in a slot of the frame: borrowed; NULL: nothing, or no object. */
+static inline PyObject *
+pc_frame_slot(const struct pc_frame *frame, int index)
+{
+#if PY_VERSION_HEX < 0x030E0000
+    return (PyObject *)frame->slots[index];
+#else
+    uintptr_t bits = frame->slots[index];
+    return (bits & 2) != 0 ? NULL : (PyObject *)(bits & ~(uintptr_t)3);
+#endif
+}
+
+/* Slots of the code's variables; the evaluation stack comes behind them. */
+static inline int
+pc_code_slots(const PyCodeObject *code)
+{
+    return code->co_nlocalsplus;
+}
+
+/* Parameters, which are the first variables. */
+static inline int
+pc_parameter_count(const PyCodeObject *code)
+{
+    return code->co_argcount + code->co_kwonlyargcount +
+           ((code->co_flags & CO_VARARGS) != 0) +
+           ((code->co_flags & CO_VARKEYWORDS) != 0);
+}
+
+/* A variable of a frame that has begun: new; NULL: unbound. */
+static inline PyObject *
+pc_frame_variable_at(const struct pc_frame *frame, const PyCodeObject *code, int index)
+{
+    enum { IS_CELL = 0x40, IS_FREE = 0x80 }; /* CO_FAST_* of pycore_code.h */
+    const char *kinds = PyBytes_AS_STRING(code->co_localspluskinds);
+    PyObject *value = pc_frame_slot(frame, index);
+
+    if (value != NULL && (kinds[index] & (IS_CELL | IS_FREE)) != 0 &&
+        PyCell_Check(value))
+        return PyCell_Get(value);
+    return Py_XNewRef(value);
 }
 
 /* A thread's state for those whose own is not known: its frame is 0. */

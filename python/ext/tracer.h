@@ -9,6 +9,7 @@
  *   threads.c     names of threads, calls that are open at the start
  *   listen.c      the socket of marey ctl
  *   watch.c       what --keep watches: functions, exceptions, log records
+ *   logs.c        what is logged without a change of the code: see logs.h
  *   marks.c       spans, instants, counters
  *   transactions.c  units of work: which functions are, what is recorded below them
  *   transaction.c   marey.transaction(): as a decorator and around blocks
@@ -94,6 +95,11 @@ bool codes_matches(const char *pattern, const char *module, const char *name,
 bool codes_is_excluded(const char *module, const char *name, const char *file,
                        bool is_c);
 
+/* Whether the pattern is of this function, by its name or file. */
+bool codes_is_of(const struct marey_function *function, const char *pattern);
+/* The file of a Python function. Never NULL. */
+const char *codes_file(const struct marey_function *function);
+
 /* A slot holds the function's address, plus one if it is recorded: so one test tells
  * those that are from those that are filtered out, or not seen yet. NULL: not so. */
 static inline struct marey_function *
@@ -106,6 +112,15 @@ codes_recorded(PyCodeObject *code, Py_ssize_t index)
     struct marey_function *function = (struct marey_function *)(value - 1);
     MAREY_ASSUME(function != NULL);
     return function;
+}
+
+/* The code's function, whatever is known of it; NULL: not seen yet. */
+static inline struct marey_function *
+codes_known(PyCodeObject *code)
+{
+    uintptr_t value = (uintptr_t)pc_code_extra(code, tracer.extra_index);
+
+    return (struct marey_function *)(value & ~(uintptr_t)1);
 }
 
 static inline bool
@@ -297,6 +312,8 @@ int hooks_again(void);
 /* Events of this one code object, on top of those of all; until hooks_stop(). Bits as
  * in sys.monitoring.events; nothing happens on 3.11, whose hook sees all. */
 void hooks_watch(PyCodeObject *code, int event_bits);
+/* The bit of an event; 0: there is none, or it is not one of ours. */
+int hooks_bit(const char *event);
 /* Bits for hooks_watch(): all there is to the calls of the code; or only where its
  * running parts begin and end. */
 int hooks_call_bits(const PyCodeObject *code);
@@ -367,6 +384,7 @@ void process_end(int status);
 
 /* Measures and stores what an event costs. The hooks are on. */
 void calibrate(void);
+#define CALIBRATION_FILE "<calibration>" /* of the functions that it calls */
 
 /* ---- marks.c ---- */
 

@@ -63,6 +63,7 @@ _FLAGS = (
     "redact",
     "user_repr",
 )
+_LISTS = ("args", "returns", "log")
 
 
 class Options:
@@ -92,9 +93,13 @@ class Options:
     transactions     each call of a function that matches is a transaction
     transactions_only  record these and those marked in the code, and nothing else
     transaction_depth  levels of calls to record below those that match
+    args             record the arguments of functions that match
+    returns          record what functions that match return
+    log              what else to record of the program: see _logs.py
     """
 
     __slots__ = (
+        "args",
         "c_calls",
         "children",
         "exact",
@@ -107,6 +112,7 @@ class Options:
         "keep_max",
         "keep_rate",
         "listen",
+        "log",
         "main",
         "max_depth",
         "min_duration_ns",
@@ -114,6 +120,7 @@ class Options:
         "quiet",
         "redact",
         "redact_names",
+        "returns",
         "ring",
         "transaction_depth",
         "transactions",
@@ -145,6 +152,9 @@ class Options:
     transactions: tuple[str, ...]
     transactions_only: bool
     transaction_depth: int
+    args: tuple[str, ...]
+    returns: tuple[str, ...]
+    log: tuple[str, ...]
 
     def __init__(
         self,
@@ -173,6 +183,9 @@ class Options:
         transactions: "Iterable[str]" = (),
         transactions_only: bool | None = None,
         transaction_depth: int = 0,
+        args: "bool | Iterable[str]" = (),
+        returns: "bool | Iterable[str]" = (),
+        log: "Iterable[str]" = (),
     ) -> None:
         put = object.__setattr__
         put(self, "path", path)
@@ -202,6 +215,9 @@ class Options:
             transactions_only = bool(self.transactions) and not self.include
         put(self, "transactions_only", bool(transactions_only))
         put(self, "transaction_depth", _count("transaction_depth", transaction_depth))
+        put(self, "args", _all_or_patterns("args", args))
+        put(self, "returns", _all_or_patterns("returns", returns))
+        put(self, "log", _patterns("log", log))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("options do not change; use replace()")
@@ -271,6 +287,8 @@ class Options:
             fields.append(f"transactions_only={self.transactions_only:d}")
         if self.transaction_depth:
             fields.append(f"transaction_depth={self.transaction_depth}")
+        for name in _LISTS:
+            fields += [f"{name}=" + _quote(text) for text in getattr(self, name)]
         return ";".join(fields)
 
     @classmethod
@@ -298,6 +316,8 @@ class Options:
                 values.setdefault(key, []).append(_unquote(raw))
             elif key == "transactions":
                 transactions.append(_unquote(raw))
+            elif key in _LISTS:
+                values.setdefault(key, []).append(_unquote(raw))
             elif key in _NUMBERS:
                 values[key] = _number(key, raw)
             elif key in _FLAGS:
@@ -374,6 +394,12 @@ def _patterns(name: str, value: "Iterable[str]") -> tuple[str, ...]:
         if not isinstance(pattern, str) or not pattern or "\0" in pattern:
             raise UsageError(f"{name}: {pattern!r} is no pattern like 'app.*'")
     return patterns
+
+
+def _all_or_patterns(name: str, value: "bool | Iterable[str]") -> tuple[str, ...]:
+    if isinstance(value, bool):
+        return ("*",) if value else ()
+    return _patterns(name, value)
 
 
 def _count(name: str, value: int) -> int:

@@ -4,7 +4,7 @@ import os
 import sys
 from types import TracebackType
 
-from marey import _core
+from marey import _core, _logs
 from marey._errors import RecordingError, StorageError, UsageError
 from marey._options import (
     KEEP_AFTER_NS,
@@ -50,6 +50,7 @@ def start(
             words=options.redact_names,
             user_repr=options.user_repr,
         )
+        _core.log_rules(_logs.rules(options))
         _core.start(
             options.path,
             join=join,
@@ -250,6 +251,9 @@ def record(
     redact: bool = True,
     redact_names: "str | tuple[str, ...] | list[str]" = (),
     repr: str = "safe",  # noqa: A002
+    args: "bool | str | tuple[str, ...] | list[str]" = False,
+    returns: "bool | str | tuple[str, ...] | list[str]" = False,
+    log: "str | tuple[str, ...] | list[str]" = (),
 ) -> Recording:
     """A recording into `path`, which must not exist yet, as a context manager.
 
@@ -274,6 +278,10 @@ def record(
     redact            leave out values under names such as `password`
     redact_names      further words that tell of a secret
     repr              'user': ask objects for their own repr, which runs their code
+    args              record the arguments of calls: True for all, or patterns
+    returns           record what calls return, the same
+    log               what else to record of the program: 'var:total', 'attr:state',
+                      'exc', 'print@app.*', … as `marey run --log` takes them
     """
     if repr not in ("safe", "user"):
         raise UsageError(f"repr: {repr!r} is neither 'safe' nor 'user'")
@@ -295,6 +303,7 @@ def record(
     text = os.fspath(path)
     if not isinstance(text, str):
         raise UsageError("the path of a trace is text")
+    _logs.check((log,) if isinstance(log, str) else log)
     return Recording(
         Options(
             os.path.abspath(text),
@@ -319,5 +328,8 @@ def record(
             redact_names=redact_names,
             user_repr=repr == "user",
             listen=listen,
+            args=args,
+            returns=returns,
+            log=log,
         )
     )

@@ -151,6 +151,18 @@ write_resume(struct marey_lane *lane, const struct marey_function *function,
 
 /* ---- the shadow stack ---- */
 
+static void
+write_values(struct marey_lane *lane, uint8_t role, uint64_t blob, uint64_t now)
+{
+    uint8_t bytes[2 * MAREY_VARINT_SIZE_MAX + 2];
+    size_t size = token(bytes, prepare(lane, now), MAREY_TOKEN_EXTENDED);
+
+    bytes[size++] = MAREY_OP_VALUES;
+    bytes[size++] = role;
+    size += marey_varint_put(bytes + size, blob);
+    put_long(lane, bytes, size);
+}
+
 /* Writes the calls that wait for --min-duration: something is written below them. */
 static void
 write_pending(struct marey_lane *lane)
@@ -167,6 +179,10 @@ write_pending(struct marey_lane *lane)
             write_resume(lane, marey_call_function(call), call->key, call->start_ticks);
         else
             write_enter(lane, marey_call_function(call), call->start_ticks);
+        if (call->arguments != 0)
+            write_values(lane, MAREY_ROLE_ARGUMENTS, call->arguments,
+                         call->start_ticks);
+        call->arguments = 0;
     }
 }
 
@@ -596,18 +612,19 @@ marey_log(struct marey_lane *lane, uint32_t name, uint8_t class, uint64_t blob)
 void
 marey_values(struct marey_lane *lane, uint8_t role, uint64_t blob)
 {
-    uint8_t bytes[2 * MAREY_VARINT_SIZE_MAX + 2];
     uint64_t now;
 
     lane = arrive(lane, &now);
     if (lane == NULL || blob == 0)
         return;
+    if (lane->top->is_pending && role == MAREY_ROLE_ARGUMENTS && blob <= UINT32_MAX) {
+        lane->top->arguments = (uint32_t)blob;
+        return;
+    }
+    if (role == MAREY_ROLE_RETURN && is_too_short(lane, now))
+        return;
     write_pending(lane);
-    size_t size = token(bytes, prepare(lane, now), MAREY_TOKEN_EXTENDED);
-    bytes[size++] = MAREY_OP_VALUES;
-    bytes[size++] = role;
-    size += marey_varint_put(bytes + size, blob);
-    put_long(lane, bytes, size);
+    write_values(lane, role, blob, now);
 }
 
 /* ---- blobs ---- */

@@ -504,6 +504,7 @@ marey_lane_forked(struct marey_lane *lane)
     for (struct marey_call *call = lane->stack + 1; call <= lane->top; call++) {
         call->start_ticks = now;
         call->is_pending = false;
+        call->arguments = 0; /* they are with the parent */
     }
     lane->serial = 0;
     if (!open_lane(lane))

@@ -67,6 +67,12 @@ standard input. All that follows it belongs to the program.
                         (10 ms each); safe: what they hold (the default)
   --no-redact           record what stands under names such as password, too
   --redact-name WORD    names that contain WORD tell of a secret; may be repeated
+  --args[=PATTERN]      the arguments of calls: of all, or of functions that match
+  --returns[=PATTERN]   what calls return, the same; both may be repeated
+  --log WHAT            what else happens in the program: var:REGEX, attr:REGEX,
+                        number:REGEX (as a counter), exc, exc:all, print, logging,
+                        warnings, gc, audit:REGEX, entry:REGEX, lines:PATTERN; with
+                        @PATTERN behind it in these functions only; may be repeated
   --open                view the trace when the program has ended
   -q, --quiet           no summary at the end
   --config FILE         options from a TOML file (default: [tool.marey] of the
@@ -104,9 +110,23 @@ VALUES: "dict[str, Any]" = {
     "transaction-depth": parse_count,
     "redact-name": None,
     "repr": parse_repr,
+    "args": None,
+    "returns": None,
+    "log": None,
     "config": None,
 }
-REPEATED = ("include", "exclude", "keep", "transactions", "redact-name")
+REPEATED = (
+    "include",
+    "exclude",
+    "keep",
+    "transactions",
+    "args",
+    "returns",
+    "log",
+    "redact-name",
+)
+# These need no value: then they mean all.
+OPTIONAL = {"args": "*", "returns": "*"}
 # Flags, each with a --no- form.
 FLAGS = (
     "c-calls",
@@ -191,7 +211,9 @@ def _parse_one(arguments: list[str], at: int, given: "dict[str, Any]") -> int:
         return at
     if name not in VALUES:
         raise _unknown(option)
-    if not has_value:
+    if not has_value and name in OPTIONAL:
+        value = OPTIONAL[name]
+    elif not has_value:
         if at == len(arguments):
             raise UsageError(f"{option} needs a value (marey run --help)")
         value = arguments[at]
@@ -221,6 +243,10 @@ def _unknown(option: str) -> UsageError:
 
 
 def make_options(path: str, settings: "dict[str, Any]") -> Options:
+    if "log" in settings:
+        from marey import _logs
+
+        _logs.check(settings["log"])
     return Options(
         path,
         include=settings.get("include", ()),
@@ -241,6 +267,9 @@ def make_options(path: str, settings: "dict[str, Any]") -> Options:
         transactions=settings.get("transactions", ()),
         transactions_only=settings.get("transactions-only"),
         transaction_depth=settings.get("transaction-depth", 0),
+        args=settings.get("args", ()),
+        returns=settings.get("returns", ()),
+        log=settings.get("log", ()),
     )
 
 
@@ -329,7 +358,9 @@ def _read_toml(path: str, text: bytes, *, is_ours: bool) -> "dict[str, Any]":
 
 def _put_setting(settings: "dict[str, Any]", name: str, value: object) -> None:
     plain = name.removeprefix("no-")
-    if plain in FLAGS:
+    if name in OPTIONAL and isinstance(value, bool):
+        settings[name] = [OPTIONAL[name]] if value else []
+    elif plain in FLAGS:
         if not isinstance(value, bool):
             raise UsageError("is true or false")
         settings[plain] = value == (plain == name)

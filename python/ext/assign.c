@@ -1,0 +1,406 @@
+/* Assignments to variables and attributes, whatever statement makes them.
+ *
+ * The code objects that store under a wanted name are watched by local INSTRUCTION
+ * events. All instructions but those stores are switched off when they come by first,
+ * so a loop costs one callback for each assignment that is logged. The event comes
+ * before the instruction: the value lies on the evaluation stack, at a place that is
+ * found beforehand (stack.c), and is read from there. So nothing of the program is
+ * evaluated, not even a second time, and targets like `f().x` are no harder than `x`.
+ *
+ * Stores that the compiler makes of its own accord are left out: a name that `except …
+ * as` forgets, and variables that a comprehension puts back. */
+#include "logs.h"
+
+#if MAREY_HAS_MONITORING
+
+#include <opcode.h>
+
+#define PAIR_MAX 2 /* variables that one instruction stores */
+#define NOWHERE (-1)
+
+struct store {
+    struct values_name name;
+    unsigned kinds; /* of LOGS_* */
+    int32_t slot;   /* of the frame, where the value is; NOWHERE: not known */
+    uint32_t line;
+    bool has_more; /* the next entry is of the same instruction */
+};
+
+struct parameter {
+    struct values_name name;
+    unsigned kinds;
+    int32_t slot;
+};
+
+struct assign_plan {
+    size_t unit_count;
+    uint16_t *at;         /* owned; by unit: 1 + index into stores; 0: nothing */
+    struct store *stores; /* owned */
+    size_t store_count;
+    struct parameter *parameters; /* owned */
+    size_t parameter_count;
+    uint32_t first_line;
+};
+
+/* ---- logging one value ---- */
+
+static void
+log_number(struct marey_lane *lane, struct values_name name, PyObject *value)
+{
+    double number;
+
+    if (name.is_secret || value == NULL)
+        return;
+    if (PyFloat_Check(value)) {
+        number = PyFloat_AS_DOUBLE(value);
+    } else if (PyLong_Check(value)) {
+        struct pc_exception saved = pc_exception_take();
+        number = PyLong_AsDouble(value);
+        bool is_too_large = PyErr_Occurred() != NULL;
+        PyErr_Clear();
+        pc_exception_give(saved);
+        if (is_too_large)
+            return;
+    } else {
+        return;
+    }
+    marey_counter(lane, name.id, number);
+}
+
+static void
+log_value(struct marey_lane *lane, uint8_t class, struct values_name name,
+          PyObject *value, bool is_known, uint32_t line, PyObject *owner)
+{
+    struct values_name plain = {0, name.is_secret};
+    struct values body;
+
+    values_begin(&body);
+    if (is_known)
+        values_put_named(&body, plain, value);
+    else
+        values_put_tag(&body, plain, MAREY_VALUE_NOT_RECORDED);
+    if (owner != NULL)
+        logs_put_type(&body, "of", Py_TYPE(owner));
+    logs_put_int(&body, "line", line);
+    marey_log(lane, name.id, class, values_finish(&body, lane));
+}
+
+PyObject *
+assign_on_instruction(PyObject *self, PyObject *const *args, size_t nargs,
+                      PyObject *names)
+{
+    const struct marey_function *function = codes_known((PyCodeObject *)args[0]);
+    const struct assign_plan *plan = function == NULL ? NULL : function->plan;
+    size_t unit = (size_t)PyLong_AsSsize_t(args[1]) / 2;
+
+    (void)self, (void)nargs, (void)names;
+    if (plan == NULL || unit >= plan->unit_count || plan->at[unit] == 0)
+        return tracer.disable;
+    const struct store *store = &plan->stores[plan->at[unit] - 1];
+    struct marey_lane *lane = logs_lane();
+    const struct pc_frame *frame = (void *)pc_current_frame(pc_thread_state());
+    for (bool has_more = lane != NULL; has_more; has_more = store++->has_more) {
+        bool is_known = store->slot != NOWHERE;
+        PyObject *value = is_known ? pc_frame_slot(frame, store->slot) : NULL;
+        if ((store->kinds & LOGS_NUMBER) != 0)
+            log_number(lane, store->name, value);
+        if ((store->kinds & LOGS_VAR) != 0)
+            log_value(lane, MAREY_LOG_VALUE, store->name, value, is_known, store->line,
+                      NULL);
+        if ((store->kinds & LOGS_ATTR) != 0) /* the object lies above its value */
+            log_value(lane, MAREY_LOG_ATTRIBUTE, store->name, value, is_known,
+                      store->line,
+                      is_known ? pc_frame_slot(frame, store->slot + 1) : NULL);
+    }
+    return PC_NONE;
+}
+
+/* ---- parameters ---- */
+
+bool
+assign_wants_start(const struct assign_plan *plan)
+{
+    return plan != NULL && plan->parameter_count > 0;
+}
+
+void
+assign_start(const struct assign_plan *plan, const struct pc_frame *frame,
+             PyCodeObject *code)
+{
+    struct marey_lane *lane = logs_lane();
+
+    for (size_t i = 0; lane != NULL && i < plan->parameter_count; i++) {
+        const struct parameter *parameter = &plan->parameters[i];
+        PyObject *value = pc_frame_variable_at(frame, code, parameter->slot);
+        if ((parameter->kinds & LOGS_NUMBER) != 0)
+            log_number(lane, parameter->name, value);
+        if ((parameter->kinds & LOGS_VAR) != 0)
+            log_value(lane, MAREY_LOG_VALUE, parameter->name, value, true,
+                      plan->first_line, NULL);
+        Py_XDECREF(value);
+    }
+}
+
+static bool
+find_parameters(struct assign_plan *plan, PyCodeObject *code,
+                const struct marey_function *function)
+{
+    int count = pc_parameter_count(code);
+
+    plan->parameters = calloc((size_t)count + 1, sizeof(*plan->parameters));
+    for (int i = 0; plan->parameters != NULL && i < count; i++) {
+        PyObject *name = PyTuple_GET_ITEM(code->co_localsplusnames, i);
+        unsigned kinds = logs_wanted(LOGS_VAR | LOGS_NUMBER, function, name);
+        if (kinds != 0)
+            plan->parameters[plan->parameter_count++] =
+                (struct parameter){values_name(name), kinds, i};
+    }
+    return plan->parameters != NULL;
+}
+
+/* ---- stores ---- */
+
+struct search {
+    PyCodeObject *code;
+    const struct marey_function *function;
+    struct assign_plan *plan;
+    const uint8_t *units;
+    size_t count;
+    struct stack_state *states;
+    size_t capacity; /* of plan->stores */
+};
+
+/* What an instruction stores under. */
+struct target {
+    PyObject *name; /* borrowed */
+    int from_top;   /* entries of the stack above the value */
+    bool is_attribute;
+};
+
+static PyObject *
+item(PyObject *tuple, int index)
+{
+    return index < PyTuple_GET_SIZE(tuple) ? PyTuple_GET_ITEM(tuple, index) : NULL;
+}
+
+/* Fills in what the instruction stores; returns how many. */
+static int
+targets_of(const PyCodeObject *code, int opcode, int oparg, struct target *out)
+{
+    PyObject *locals = code->co_localsplusnames;
+
+    switch (opcode) {
+    case STORE_FAST:
+    case STORE_DEREF: out[0] = (struct target){item(locals, oparg), 0, false}; return 1;
+    case STORE_NAME:
+    case STORE_GLOBAL:
+        out[0] = (struct target){item(code->co_names, oparg), 0, false};
+        return 1;
+    case STORE_ATTR:
+        out[0] = (struct target){item(code->co_names, oparg), 1, true};
+        return 1;
+#ifdef STORE_FAST_STORE_FAST
+    case STORE_FAST_LOAD_FAST:
+        out[0] = (struct target){item(locals, oparg >> 4), 0, false};
+        return 1;
+    case STORE_FAST_STORE_FAST:
+        out[0] = (struct target){item(locals, oparg >> 4), 0, false};
+        out[1] = (struct target){item(locals, oparg & 15), 1, false};
+        return 2;
+#endif
+    default: return 0;
+    }
+}
+
+/* What the compiler gives a module or class of its own accord. */
+static bool
+is_compilers_name(PyObject *name)
+{
+    static const char *const names[] = {
+        "__module__",
+        "__qualname__",
+        "__firstlineno__",
+        "__static_attributes__",
+        "__classcell__",
+        "__classdictcell__",
+        "__annotate__",
+        "__annotate_func__",
+        "__conditional_annotations__",
+        "__type_params__",
+        "__classdict__",
+        ".generic_base",
+        ".type_params",
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (PyUnicode_CompareWithASCIIString(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+struct place {
+    int line, column, end_line, end_column;
+};
+
+static struct place
+place_of(PyCodeObject *code, size_t unit)
+{
+    struct place place = {-1, -1, -1, -1};
+
+    PyCode_Addr2Location(code, (int)unit * 2, &place.line, &place.column,
+                         &place.end_line, &place.end_column);
+    return place;
+}
+
+/* `except … as x` ends with `x = None; del x`, in one place of the source; where the
+ * program says so itself each has a place of its own. */
+static bool
+is_forgotten(const struct search *search, size_t unit, int oparg)
+{
+    size_t next = unit + 1;
+
+    while (next < search->count && (search->units[2 * next] == EXTENDED_ARG))
+        next++;
+    if (next >= search->count)
+        return false;
+    switch (search->units[2 * next]) {
+    case DELETE_FAST:
+    case DELETE_NAME:
+    case DELETE_GLOBAL:
+    case DELETE_DEREF: break;
+    default: return false;
+    }
+    struct place a = place_of(search->code, unit), b = place_of(search->code, next);
+    return stack_oparg(search->units, next) == oparg && memcmp(&a, &b, sizeof(a)) == 0;
+}
+
+static bool
+add_store(struct search *search, size_t unit, const struct target *target)
+{
+    struct assign_plan *plan = search->plan;
+    unsigned kinds = LOGS_ATTR;
+    struct stack_state state = search->states[unit];
+    int32_t entry = state.depth - 1 - target->from_top;
+
+    if (target->name == NULL)
+        return true;
+    if (!target->is_attribute)
+        kinds = LOGS_VAR | LOGS_NUMBER;
+    kinds = logs_wanted(kinds, search->function, target->name);
+    if (kinds == 0 || (entry >= 0 && entry < 64 && ((state.saved >> entry) & 1) != 0))
+        return true;
+    if (!target->is_attribute && is_compilers_name(target->name))
+        return true;
+    if (plan->store_count == search->capacity) {
+        size_t capacity = search->capacity == 0 ? 8 : search->capacity * 2;
+        struct store *stores = realloc(plan->stores, capacity * sizeof(*stores));
+        if (stores == NULL || capacity > UINT16_MAX)
+            return false;
+        plan->stores = stores;
+        search->capacity = capacity;
+    }
+    int line = PyCode_Addr2Line(search->code, (int)unit * 2);
+    if (plan->at[unit] != 0)
+        plan->stores[plan->store_count - 1].has_more = true;
+    plan->stores[plan->store_count++] = (struct store){
+        .name = values_name(target->name),
+        .kinds = kinds,
+        .slot = entry < 0 ? NOWHERE : pc_code_slots(search->code) + entry,
+        .line = line > 0 ? (uint32_t)line : 0,
+    };
+    if (plan->at[unit] == 0)
+        plan->at[unit] = (uint16_t)plan->store_count;
+    return true;
+}
+
+static bool
+find_stores(struct search *search)
+{
+    struct target targets[PAIR_MAX];
+
+    for (size_t unit = 0; unit < search->count; unit++) {
+        int opcode = search->units[2 * unit];
+        int oparg = stack_oparg(search->units, unit);
+        int count = opcode == 0 ? 0 : targets_of(search->code, opcode, oparg, targets);
+        if (count == 1 && is_forgotten(search, unit, oparg))
+            continue;
+        for (int i = 0; i < count; i++)
+            if (!add_store(search, unit, &targets[i]))
+                return false;
+    }
+    return true;
+}
+
+static void
+free_plan(struct assign_plan *plan)
+{
+    if (plan == NULL)
+        return;
+    free(plan->at);
+    free(plan->stores);
+    free(plan->parameters);
+    free(plan);
+}
+
+/* Whether a name of the code is wanted at all; most have none. */
+static bool
+has_wanted_name(PyObject *names, unsigned kinds, const struct marey_function *function)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); i++)
+        if (logs_wanted(kinds, function, PyTuple_GET_ITEM(names, i)) != 0)
+            return true;
+    return false;
+}
+
+static struct assign_plan *
+make_plan(PyCodeObject *code, const struct marey_function *function, PyObject *bytes)
+{
+    struct assign_plan *plan = calloc(1, sizeof(*plan));
+    struct search search = {
+        .code = code,
+        .function = function,
+        .plan = plan,
+        .units = (const uint8_t *)PyBytes_AS_STRING(bytes),
+        .count = (size_t)PyBytes_GET_SIZE(bytes) / 2,
+    };
+
+    search.states = calloc(search.count + 1, sizeof(*search.states));
+    if (plan != NULL && search.states != NULL) {
+        plan->unit_count = search.count;
+        plan->at = calloc(search.count + 1, sizeof(*plan->at));
+        plan->first_line =
+            code->co_firstlineno > 0 ? (uint32_t)code->co_firstlineno : 0;
+    }
+    bool is_made = plan != NULL && plan->at != NULL;
+    if (is_made && !stack_states(code, search.units, search.count, search.states))
+        for (size_t i = 0; i < search.count; i++)
+            search.states[i] = (struct stack_state){-1, 0};
+    is_made = is_made && find_parameters(plan, code, function) && find_stores(&search);
+    free(search.states);
+    if (is_made && plan->store_count + plan->parameter_count > 0)
+        return plan;
+    free_plan(plan);
+    return NULL;
+}
+
+const struct assign_plan *
+assign_plan(PyCodeObject *code, const struct marey_function *function)
+{
+    unsigned kinds = function->logs & (LOGS_VAR | LOGS_ATTR | LOGS_NUMBER);
+    struct assign_plan *plan = NULL;
+
+    if (kinds == 0 || !pc_has_frame_slots() ||
+        (!has_wanted_name(code->co_localsplusnames, kinds, function) &&
+         !has_wanted_name(code->co_names, kinds, function)))
+        return NULL;
+    PyObject *bytes = PyCode_GetCode(code);
+    if (bytes != NULL)
+        plan = make_plan(code, function, bytes);
+    Py_XDECREF(bytes);
+    PyErr_Clear();
+    if (plan != NULL && plan->store_count > 0)
+        hooks_watch(code, hooks_bit("INSTRUCTION"));
+    return plan;
+}
+
+#endif

@@ -1,0 +1,110 @@
+/* What is logged of the program without a change of its code (docs/logging.md).
+ *
+ *   logs.c        the rules (--args, --returns, --log), and what they say of a function
+ *   arguments.c   values of a call: arguments at its start, what it returned
+ *   assign.c      assignments to variables and attributes, seen where they happen
+ *   stack.c       how deep the evaluation stack is at each instruction
+ *
+ * Rules are read once, at the start of a recording. Each function is judged at first
+ * sight; what no rule matches is left as it is and costs nothing.
+ *
+ * All of it needs the thread attached and may be called with an exception set. */
+#ifndef MAREY_EXT_LOGS_H
+#define MAREY_EXT_LOGS_H
+
+#include "values.h"
+
+/* Kinds of rules, and bits of marey_function.logs: those whose scope it is in. */
+enum logs_kind {
+    LOGS_ARGS = 1 << 0,
+    LOGS_RETURNS = 1 << 1,
+    LOGS_VAR = 1 << 2,
+    LOGS_ATTR = 1 << 3,
+    LOGS_NUMBER = 1 << 4,
+    LOGS_EXC = 1 << 5,
+    LOGS_EXC_ALL = 1 << 6, /* those that only control the flow, too */
+    LOGS_PRINT = 1 << 7,
+    LOGS_LOGGING = 1 << 8,
+    LOGS_WARNINGS = 1 << 9,
+    LOGS_GC = 1 << 10,
+    LOGS_AUDIT = 1 << 11,
+    LOGS_ENTRY = 1 << 12,
+    LOGS_LINES = 1 << 13,
+};
+/* These are asked for where calls begin and end: such functions go slowly. */
+#define LOGS_AT_CALLS (LOGS_ARGS | LOGS_RETURNS | LOGS_ENTRY)
+/* These look into the code. */
+#define LOGS_IN_CODE (LOGS_VAR | LOGS_ATTR | LOGS_NUMBER | LOGS_LINES)
+
+/* ---- logs.c ---- */
+
+/* Kinds that some rule is of. */
+extern unsigned logs_kinds;
+
+/* Sets the rules: a sequence of (kind, names, scope). `names`: None for all, a str for
+ * that one, or a callable that tells a match; `scope`: None, or a pattern of functions.
+ * -1: exception. */
+int logs_set_rules(PyObject *rules);
+/* Number of this recording, by which functions know whether they were judged in it. */
+extern uint16_t logs_recording;
+/* Judges the function anew: sets logs, logs_seen and plan. */
+void logs_look(struct marey_function *function, PyCodeObject *code);
+/* Whether it has to be asked at the start and end of its calls. */
+bool logs_is_slow(const struct marey_function *function);
+/* Kinds of rules whose scope the function is in. */
+unsigned logs_of_function(const struct marey_function *function);
+/* A call of the function began. */
+void logs_start(const struct marey_function *function, const struct pc_frame *frame,
+                PyCodeObject *code);
+/* Which kinds of rules, among `kinds`, want this name in this function. */
+unsigned logs_wanted(unsigned kinds, const struct marey_function *function,
+                     PyObject *name);
+
+/* The calling thread's lane if what happens is to be logged; NULL: not. */
+struct marey_lane *logs_lane(void);
+
+/* Small values of our own, by the way. `name` and `text` are ours: no secrets. */
+void logs_put_int(struct values *body, const char *name, long long value);
+void logs_put_text(struct values *body, const char *name, const char *text);
+void logs_put_type(struct values *body, const char *name, PyTypeObject *type);
+
+/* ---- arguments.c ---- */
+
+/* A call of the function began, or is to end with this value. */
+void arguments_start(const struct marey_function *function,
+                     const struct pc_frame *frame, PyCodeObject *code);
+void arguments_entry(const struct marey_function *function,
+                     const struct pc_frame *frame, PyCodeObject *code);
+void arguments_return(const struct marey_function *function,
+                      const struct pc_frame *frame, PyObject *value);
+
+/* ---- assign.c ---- */
+
+/* Looks for what the rules want in the code; NULL: nothing. Owned by the function. */
+struct assign_plan;
+const struct assign_plan *assign_plan(PyCodeObject *code,
+                                      const struct marey_function *function);
+/* Whether some parameter is wanted. */
+bool assign_wants_start(const struct assign_plan *plan);
+/* A call began: logs the parameters that are wanted. */
+void assign_start(const struct assign_plan *plan, const struct pc_frame *frame,
+                  PyCodeObject *code);
+/* The callback for INSTRUCTION. */
+PyObject *assign_on_instruction(PyObject *self, PyObject *const *args, size_t nargs,
+                                PyObject *names);
+
+/* ---- stack.c ---- */
+
+/* The evaluation stack before an instruction. */
+struct stack_state {
+    int32_t depth;  /* entries; -1: the instruction is never reached */
+    uint64_t saved; /* bit i: entry i is the outer value of a variable of a
+                     * comprehension, to be put back */
+};
+/* Fills in out[unit] for each of the code's `count` units. False: not understood. */
+bool stack_states(PyCodeObject *code, const uint8_t *units, size_t count,
+                  struct stack_state *out);
+/* The argument of the instruction at `unit`, with its prefixes. */
+int stack_oparg(const uint8_t *units, size_t unit);
+
+#endif

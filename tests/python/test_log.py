@@ -1,0 +1,249 @@
+"""What is logged without a change of the code: --args, --returns, --log."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import harness
+import marey
+import pytest
+from trees import VERSION
+
+SEES_STORES = VERSION >= (3, 12)
+
+
+def logged(
+    tmp_path: Path, program: str | Path, *options: str, words: Sequence[str] = ()
+) -> list[Any]:
+    """Events of a program, which runs as it does without Marey."""
+    if isinstance(program, str):
+        path = tmp_path / "program.py"
+        path.write_text(program)
+    else:
+        path = program
+    bare = harness.run([sys.executable, path, *words])
+    trace = tmp_path / "run.marey"
+    done = harness.record(trace, path, *words, options=options)
+    assert (done.stdout, done.stderr) == (bare.stdout, bare.stderr)
+    assert done.returncode == bare.returncode
+    with marey.open(trace) as opened:
+        assert opened.check() == ([], 0)
+        return list(opened.events())
+
+
+def values(events: list[Any], log: str = "value") -> list[tuple[str, str]]:
+    """Names and values, as they are shown."""
+    return [(e.text, shown(e.values.get(""))) for e in events if e.log == log]
+
+
+def shown(value: Any) -> str:
+    if isinstance(value, marey.Unrecorded):
+        return value.text or value.kind
+    return str(value)
+
+
+# ---- arguments and what is returned ----
+
+CALLS = """
+def f(a, b=2, *rest, k=3, **kw):
+    return (a, b)
+def cell(n):
+    return (lambda: n)() + 1
+def gen(n):
+    yield n
+    return "end"
+def boom(x):
+    raise ValueError(x)
+class C:
+    def __init__(self, password):
+        self.password = password
+        self.api_key = password
+f(1); f(1, 20, 30, k=4, z=5); cell(6); list(gen(7))
+try:
+    boom(8)
+except ValueError:
+    pass
+C("hunter2")
+f({"Authorization": "hunter2", "plain": 1})
+"""
+
+
+def test_arguments_and_returned_values_stand_with_their_calls(tmp_path: Path) -> None:
+    path = tmp_path / "calls.py"
+    path.write_text(CALLS)
+    trace = tmp_path / "run.marey"
+    harness.record(trace, path, options=["--args", "--returns"])
+    with marey.open(trace) as opened:
+        assert opened.check() == ([], 0)
+        calls = list(opened.calls())
+    by_name: dict[str, list[Any]] = {}
+    for call in calls:
+        by_name.setdefault(call.name, []).append(call)
+    assert set(by_name) == {
+        *("C", "__build_class__", "f", "cell", "cell.<locals>.<lambda>", "gen"),
+        *("boom", "C.__init__", "<module>"),
+    }
+    f = by_name["f"]
+    told = [{k: shown(v) for k, v in call.values.items()} for call in f]
+    assert told[0] == {"a": "1", "b": "2", "k": "3", "rest": "()", "kw": "{}"}
+    assert told[1]["rest"] == "(30,)"
+    assert told[1]["kw"] == "{'z': 5}"
+    assert shown(f[1].result) == "(1, 20)"
+    assert (by_name["cell"][0].values, by_name["cell"][0].result) == ({"n": 6}, 7)
+    assert by_name["gen"][0].result == "end"
+    assert (by_name["boom"][0].values, by_name["boom"][0].result) == ({"x": 8}, None)
+    assert b"hunter2" not in trace.read_bytes()
+    assert "'plain': 1" in told[2]["a"]
+
+
+def test_arguments_of_functions_that_match_alone(tmp_path: Path) -> None:
+    path = tmp_path / "calls.py"
+    path.write_text(CALLS)
+    trace = tmp_path / "run.marey"
+    harness.record(trace, path, options=["--args=*:f", "--returns=*:cell"])
+    with marey.open(trace) as opened:
+        calls = list(opened.calls())
+    assert {c.name for c in calls if c.values} == {"f"}
+    assert {c.name for c in calls if c.result is not None} == {"cell"}
+
+
+def test_short_calls_are_left_out_with_their_arguments(tmp_path: Path) -> None:
+    path = tmp_path / "calls.py"
+    path.write_text(
+        "import time\n"
+        "def short(a): return a\n"
+        "def long(b): short(b); time.sleep(0.06); return b + 1\n"
+        "for i in range(50): short(i)\n"
+        "long(2)\n"
+    )
+    trace = tmp_path / "run.marey"
+    options = ["--args", "--returns", "--min-duration", "40ms"]
+    harness.record(trace, path, options=options)
+    with marey.open(trace) as opened:
+        assert opened.check() == ([], 0)
+        calls = {c.name: c for c in opened.calls()}
+    assert "short" not in calls
+    assert (calls["long"].values, calls["long"].result) == ({"b": 2}, 3)
+
+
+# ---- assignments ----
+
+FORMS = harness.PROGRAMS / "logged" / "assignments.py"
+IN_FORMS = """
+<module os>|1|2|3|4|6|[7, 8]|9|10|11|12|ValueError(13)|14|None|15|16|(17,)|{'v': 18}|19
+20|21|22|23|24|25|26|27|28|29|30|31|32|{'b': 33}|35|36|<contextlib.AsyncExitStack|37|38
+39|<module math>|3.141592653589793|<function __main__.fdef.<locals>.x>
+<class __main__.fdef.<locals>.x>|40|0|1|2|3|42|43|ExceptionGroup('g', [ValueError(44)])
+ZeroDivisionError('division by zero')|45|46|47|None|49|48|50|51
+"""
+
+
+@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no assignments")
+def test_each_assignment_is_logged_once_in_order_with_its_value(
+    tmp_path: Path,
+) -> None:
+    events = logged(tmp_path, FORMS, "--include", "__main__", "--log", "var:x")
+    shown = [text for name, text in values(events)]
+    want = [text for line in IN_FORMS.split("\n") for text in line.split("|") if text]
+    # What an object is shown with is a matter of the formatter.
+    cut = [got[: len(one)] for got, one in zip(shown, want, strict=True)]
+    assert cut == want
+    assert {name for name, _ in values(events)} == {"x"}
+
+
+@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no assignments")
+def test_where_nothing_matches_nothing_is_watched(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "def plain(n):\n    total_of = n\n    return total_of\n"
+        "def wanted(n):\n    total = n\n    return total\n"
+        "plain(1); wanted(2)\n"
+        "for tool in range(6):\n"
+        "    if sys.monitoring.get_tool(tool):\n"
+        "        got = sys.monitoring.get_local_events(tool, plain.__code__)\n"
+        "        assert got == 0, got\n"
+        "        got = sys.monitoring.get_local_events(tool, wanted.__code__)\n"
+        "        assert got != 0, got\n"
+    )
+    path = tmp_path / "program.py"
+    path.write_text(program)
+    trace = tmp_path / "run.marey"
+    done = harness.record(trace, path, options=["--log", "var:total"])
+    assert (done.returncode, done.stderr) == (0, "")
+    with marey.open(trace) as opened:
+        assert values(list(opened.events())) == [("total", "2")]
+
+
+@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no assignments")
+def test_names_scopes_attributes_and_counters(tmp_path: Path) -> None:
+    program = """
+class Box:
+    def __setattr__(self, name, value):
+        object.__setattr__(self, name, value)
+boxes = [Box()]
+def first(password):
+    state = 1
+    boxes[0].state = state + 1
+    boxes[0].api_key = password
+    return state
+def second():
+    state = 3
+    size = 4; size = 5.5; size = "six"; size = 10 ** 400; size = True
+    return state
+first("hunter2"); second()
+"""
+    chosen = ["attr:.*", "var:sta.*@*:first", "var:password", "number:size"]
+    options = [word for one in chosen for word in ("--log", one)]
+    events = logged(tmp_path, program, *options)
+    assert values(events) == [("password", "redacted"), ("state", "1")]
+    assert values(events, "attribute") == [("state", "2"), ("api_key", "redacted")]
+    attribute = next(e for e in events if e.log == "attribute")
+    assert attribute.values["of"] == "Box"
+    counters = [e.value for e in events if e.kind == "counter"]
+    assert counters == [4.0, 5.5, 1.0]
+    assert b"hunter2" not in (tmp_path / "run.marey").read_bytes()
+
+
+@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no assignments")
+def test_wide_functions_and_other_processes(tmp_path: Path) -> None:
+    """Arguments of more than a byte; a child gets the same options."""
+    names = "; ".join(f"v{i} = {i}" for i in range(400))
+    program = (
+        f"def wide():\n    {names}\n    x = 1\n    return v399\nwide()\n"
+        "import subprocess, sys\n"
+        "subprocess.run([sys.executable, '-c', 'x = 2'])\n"
+    )
+    chosen = ["--log", "var:x@__main__*", "--log", "var:v3[09]9"]
+    events = logged(tmp_path, program, *chosen)
+    assert values(events) == [("v309", "309"), ("v399", "399"), ("x", "1"), ("x", "2")]
+
+
+@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no assignments")
+def test_a_second_recording_has_rules_of_its_own(tmp_path: Path) -> None:
+    def work(n: int) -> int:
+        first = n
+        second = first + 1
+        return first + second
+
+    def record(number: int, *log: str) -> list[Any]:
+        trace = tmp_path / f"{number}.marey"
+        with marey.record(trace, log=log):
+            work(1)
+        with marey.open(trace) as opened:
+            return values(list(opened.events()))
+
+    assert record(1, "var:first@*work") == [("first", "1")]
+    assert record(2) == []
+    assert record(3, "var:second@*work") == [("second", "2")]
+    assert record(4, "var:n@*work") == [("n", "1")]
+    assert record(5) == []
+
+
+@pytest.mark.parametrize("wrong", ["nothing", "var:", "var:(", "gc@app", "exc@"])
+def test_a_rule_that_is_none_is_refused_in_one_line(wrong: str, tmp_path: Path) -> None:
+    done = harness.marey("run", "--log", wrong, "-c", "pass", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    with pytest.raises(marey.UsageError):
+        marey.record(tmp_path / "x.marey", log=wrong)
