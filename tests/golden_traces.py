@@ -336,6 +336,36 @@ def values() -> bytes:
 
 
 @golden
+def nested_values() -> bytes:
+    """Values that hold values: every tag from 13 to 25."""
+    builder, process, lane, (module, _, _) = start()
+    name = varint(process.string("app.Point"))
+    one, text = b"\x04\x02", b"\x06\x02it"
+    raw = {
+        "cut": b"\x0d\x88\x27\x03abc",
+        "cut bytes": b"\x0e\x88\x27\x02\x00'",
+        "number": b"\x0f\x0512345",
+        "complex": b"\x10" + struct.pack("<dd", 1.0, -2.5),
+        "list": b"\x11\x03\x03" + one + text + b"\x11\x05\x00",
+        "tuple": b"\x12\x01\x01" + one,
+        "set": b"\x13\x00\x00",
+        "frozenset": b"\x14\x01\x01" + one,
+        "dict": b"\x15\x02\x01" + text + b"\x09",
+        "instance": b"\x16" + name + varint(0x7F00) + b"\x02\x01\x01x" + one,
+        "array": b"\x16" + name + b"\x00\x01\x01\x05shape\x12\x00\x00",
+        "made": b"\x17" + name + b"\x04\x01\x01" + one + b"\x01y" + text,
+        "enum": b"\x18" + name + b"\x03RED",
+        "seen": b"\x11\x01\x01\x19\x01",
+        "words": b"\x11\x04\x04\x09\x0a\x0b\x0c",
+        "deep": b"\x11\x01\x01" * 32 + b"\x01",
+    }
+    lane.enter(module)
+    lane.values(1, lane.blob({key: tuple(value) for key, value in raw.items()}))
+    lane.leave()
+    return finish(builder, process, lane)
+
+
+@golden
 def odd_names() -> bytes:
     """Names that are hard to print, and arguments that are no text."""
     builder = Builder(

@@ -19,6 +19,7 @@ import hostile
 import marey
 import pytest
 import reference_reader
+import trace_builder
 
 PLAIN = (type(None), bool, int, float, str, bytes)
 
@@ -586,3 +587,58 @@ def test_options_reach_a_run(tmp_path: Path) -> None:
     done = harness.marey("run", "--repr=mine", program)
     assert done.returncode == 2
     assert done.stderr == "marey: --repr: 'mine' is neither safe nor user\n"
+
+
+# ---- reading ----
+
+
+def test_nested_values_read_as_python_writes_them() -> None:
+    path = harness.TESTS / "golden" / "nested_values.marey"
+    with marey.open(path) as trace:
+        (call,) = trace.calls()
+        assert trace.check() == ([], 0)
+    assert call.values is not None
+    assert {name: value.text for name, value in call.values.items()} == {  # type: ignore[union-attr]
+        "cut": "'abc'… (5000 characters)",
+        "cut bytes": r"b'\x00\''… (5000 bytes)",
+        "number": "12345",
+        "complex": "(1.0-2.5j)",
+        "list": "[1, 'it', [… 5 more]]",
+        "tuple": "(1,)",
+        "set": "set()",
+        "frozenset": "frozenset({1})",
+        "dict": "{'it': <redacted>, … 1 more}",
+        "instance": "<app.Point at 0x7f00 x=1 … 1 more>",
+        "array": "<app.Point shape=()>",
+        "made": "app.Point(1, y='it', … 2 more)",
+        "enum": "app.Point.RED",
+        "seen": "[<cycle>]",
+        "words": "[<redacted>, <not recorded>, <unbound>, <error>]",
+        "deep": "[" * 32 + "None" + "]" * 32,
+    }
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\x1a",  # a tag that is not known
+        b"\x11\x01\x01" * 33 + b"\x01",  # too deep
+        b"\x11\x01\x02\x01\x01",  # more are shown than there are
+        b"\x11\x05\x05\x01",  # more than the bytes hold
+        b"\x15\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" * 2,
+        b"\x16\xff\x01\x00\x00\x00",  # a type that is not defined
+        b"\x0d\x05\xff\x7fabc",  # a text that ends elsewhere
+    ],
+)
+def test_damaged_values_are_found(tmp_path: Path, raw: bytes) -> None:
+    builder = trace_builder.Builder()
+    process = builder.process()
+    lane = process.lane("MainThread", flags=trace_builder.MAIN)
+    lane.instant("i", lane.blob({"v": tuple(raw)}))
+    path = builder.write(tmp_path / "t.marey")
+    with marey.open(path) as trace:
+        assert trace.check()[1] > 0
+        try:
+            list(trace.events())  # whatever it says, it ends
+        except marey.DamagedError:
+            pass
