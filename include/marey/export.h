@@ -29,7 +29,7 @@ struct marey_export_options {
                               * marey_step_has_value(); size 0: all */
 };
 
-/* Format names: "chrome", "log", "perfetto", "text". NULL past the last one. */
+/* Format names: "chrome", "log", "otlp", "perfetto", "text". NULL past the last one. */
 const char *marey_export_format(unsigned index);
 
 /* Writes the whole export. MAREY_USAGE for a format that is not known. */

@@ -44,6 +44,9 @@ struct marey_transaction {
     uint32_t
         parent_lane; /* of the one around it where it began; MAREY_NO_INDEX: none */
     int64_t parent_begin_ns;
+    uint32_t root_lane; /* of the outermost around it, or its own */
+    int64_t root_begin_ns;
+    struct marey_values_place root_values; /* what that one began with; blob 0: none */
     uint32_t place_count;
     struct marey_values_place places[MAREY_TRANSACTION_PLACES_MAX];
 };

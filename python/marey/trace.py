@@ -24,6 +24,8 @@ Tick = Callable[[float], object]
 
 # Suffix of a file: the format that belongs into it.
 FORMATS_BY_SUFFIX = {
+    ".otlp.json": "otlp",
+    ".otlp.json.gz": "otlp",
     ".json": "chrome",
     ".json.gz": "chrome",
     ".pftrace": "perfetto",

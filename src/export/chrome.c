@@ -439,5 +439,6 @@ chrome_begin(const struct marey_job *job, void **state, struct marey_error *err)
 }
 
 const struct marey_target marey_target_chrome = {
-    "chrome", MAREY_ORDER_TIME, chrome_begin, chrome_step, chrome_end, chrome_free,
+    "chrome",   MAREY_ORDER_TIME, chrome_begin, chrome_step,
+    chrome_end, chrome_free,      NULL,
 };

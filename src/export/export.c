@@ -7,10 +7,8 @@
 
 /* One row a format. */
 static const struct marey_target *const targets[] = {
-    &marey_target_chrome,
-    &marey_target_log,
-    &marey_target_perfetto,
-    &marey_target_text,
+    &marey_target_chrome,   &marey_target_log,  &marey_target_otlp,
+    &marey_target_perfetto, &marey_target_text,
 };
 #define TARGET_COUNT (sizeof(targets) / sizeof(targets[0]))
 
@@ -69,6 +67,20 @@ progress_tick(struct progress *p, int64_t time_ns)
     return p->options->tick(p->options->tick_context, p->share);
 }
 
+/* What became of the bytes, where all else went well. */
+static enum marey_status
+flush(enum marey_status st, struct marey_out *out, struct marey_error *err)
+{
+    if (st == MAREY_OK && out->status == MAREY_OK)
+        marey_out_flush(out);
+    if (st == MAREY_OK && out->status == MAREY_STOPPED)
+        return marey_fail(err, MAREY_STOPPED, "the export's bytes were refused");
+    if (st == MAREY_OK && out->status != MAREY_OK)
+        return marey_fail(err, out->status, "exporting: %s",
+                          marey_status_text(out->status));
+    return st;
+}
+
 static enum marey_status
 feed(const struct marey_target *target, void *state, struct marey_walk *walk,
      struct marey_out *out, struct progress *progress, struct marey_error *err)
@@ -85,16 +97,9 @@ feed(const struct marey_target *target, void *state, struct marey_walk *walk,
             return marey_fail(err, MAREY_STOPPED, "the export was stopped");
     }
     st = marey_walk_status(walk, err);
-    if (st == MAREY_OK && out->status == MAREY_OK) {
+    if (st == MAREY_OK && out->status == MAREY_OK)
         target->end(state);
-        marey_out_flush(out);
-    }
-    if (st == MAREY_OK && out->status == MAREY_STOPPED)
-        return marey_fail(err, MAREY_STOPPED, "the export's bytes were refused");
-    if (st == MAREY_OK && out->status != MAREY_OK)
-        return marey_fail(err, out->status, "exporting: %s",
-                          marey_status_text(out->status));
-    return st;
+    return flush(st, out, err);
 }
 
 static enum marey_status
@@ -105,6 +110,8 @@ run(const struct marey_job *job, const struct marey_target *target,
     void *state = NULL;
     enum marey_status st;
 
+    if (target->write != NULL)
+        return flush(target->write(job, err), job->out, err);
     st = marey_walk_new(job->trace, job->selection, target->order, &walk, err);
     if (st != MAREY_OK)
         return st;

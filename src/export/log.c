@@ -165,5 +165,5 @@ log_begin(const struct marey_job *job, void **state, struct marey_error *err)
 }
 
 const struct marey_target marey_target_log = {
-    "log", MAREY_ORDER_TIME, log_begin, log_step, log_end, log_free,
+    "log", MAREY_ORDER_TIME, log_begin, log_step, log_end, log_free, NULL,
 };

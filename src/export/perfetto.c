@@ -450,6 +450,6 @@ perfetto_begin(const struct marey_job *job, void **state, struct marey_error *er
 }
 
 const struct marey_target marey_target_perfetto = {
-    "perfetto",    MAREY_ORDER_TIME, perfetto_begin,
-    perfetto_step, perfetto_end,     perfetto_free,
+    "perfetto",   MAREY_ORDER_TIME, perfetto_begin, perfetto_step,
+    perfetto_end, perfetto_free,    NULL,
 };

@@ -63,10 +63,14 @@ struct marey_target {
 
     /* Called once for every begin() that succeeded, also when the export failed. */
     void (*free)(void *state);
+
+    /* Of a format that is not made of steps: writes it all. The four above are NULL. */
+    enum marey_status (*write)(const struct marey_job *job, struct marey_error *err);
 };
 
 extern const struct marey_target marey_target_chrome;
 extern const struct marey_target marey_target_log;
+extern const struct marey_target marey_target_otlp;
 extern const struct marey_target marey_target_perfetto;
 extern const struct marey_target marey_target_text;
 

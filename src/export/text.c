@@ -397,5 +397,5 @@ text_end(void *state)
 }
 
 const struct marey_target marey_target_text = {
-    "text", MAREY_ORDER_TIME, text_begin, text_step, text_end, text_free,
+    "text", MAREY_ORDER_TIME, text_begin, text_step, text_end, text_free, NULL,
 };

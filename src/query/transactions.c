@@ -228,9 +228,16 @@ begin(struct marey_transactions *all, const struct beat *beat)
     facts->was_open = frame->was_open || is_resumed;
     facts->exception = MAREY_NO_INDEX;
     facts->parent_lane = MAREY_NO_INDEX;
+    facts->root_lane = facts->lane;
+    facts->root_begin_ns = facts->begin_ns;
+    facts->root_values = (struct marey_values_place){facts->lane, frame->blob};
     if (lane->current != NONE) {
-        facts->parent_lane = all->records[lane->current].facts.lane;
-        facts->parent_begin_ns = all->records[lane->current].facts.begin_ns;
+        const struct marey_transaction *around = &all->records[lane->current].facts;
+        facts->parent_lane = around->lane;
+        facts->parent_begin_ns = around->begin_ns;
+        facts->root_lane = around->root_lane;
+        facts->root_begin_ns = around->root_begin_ns;
+        facts->root_values = around->root_values;
     }
     for (uint32_t at = lane->current; at != NONE && !facts->is_nested;
          at = all->records[at].around)

@@ -1,7 +1,10 @@
 """What is said of transactions: counts, times, where these went, one as a tree."""
 
 import asyncio
+import base64
+import io
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -204,3 +207,77 @@ def test_a_window_and_patterns_choose(tmp_path: Path) -> None:
     assert early + late >= 18
     with marey.open(trace) as opened, pytest.raises(marey.UsageError):
         opened.transactions(slowest=-1)
+
+
+def otlp(trace: Path, **options: Any) -> list[dict[str, Any]]:
+    out = io.BytesIO()
+    with marey.open(trace) as opened:
+        opened.export(out, format="otlp", **options)
+    found = json.loads(out.getvalue())
+    return [
+        span
+        for resource in found["resourceSpans"]
+        for scope in resource["scopeSpans"]
+        for span in scope["spans"]
+    ]
+
+
+def test_opentelemetry_gets_transactions_and_no_calls(tmp_path: Path) -> None:
+    trace = tmp_path / "t.marey"
+    traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    before = time.time_ns()
+    with marey.record(trace):
+        with marey.transaction("request", traceparent=traceparent, method="GET"):
+            order(1)
+            marey.annotate("GET /", path="/", status=200)
+        with pytest.raises(ZeroDivisionError):
+            order(10)
+    spans = otlp(trace)
+    names = [span["name"] for span in spans]
+    mine = f"{__name__}:order"
+    assert names == ["query", mine, "GET /", "query", mine]
+    by_id = {span["spanId"]: span for span in spans}
+    assert len(by_id) == 5
+    query, inner, request, _, failed = spans
+    assert request["traceId"] == inner["traceId"] == query["traceId"]
+    assert request["traceId"] == "0af7651916cd43dd8448eb211c80319c"
+    assert request["parentSpanId"] == "b7ad6b7169203331"
+    assert inner["parentSpanId"] == request["spanId"]
+    assert query["parentSpanId"] == inner["spanId"]
+    assert "parentSpanId" not in failed
+    assert (request["kind"], inner["kind"]) == (2, 1)
+    attributes = {a["key"]: a["value"] for a in request["attributes"]}
+    assert attributes["http.response.status_code"] == {"intValue": "200"}
+    assert attributes["url.path"] == {"stringValue": "/"}
+    assert failed["status"] == {"code": 2, "message": "ZeroDivisionError"}
+    assert failed["events"][0]["name"] == "exception"
+    for span in spans:
+        start, end = int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"])
+        assert before - 1e9 < start <= end < time.time_ns() + 1e9
+    assert otlp(trace) == spans
+    assert [span["name"] for span in otlp(trace, function="query")] == ["query"] * 2
+
+
+def test_what_opentelemetry_gets_is_what_it_expects(tmp_path: Path) -> None:
+    trace_pb2 = pytest.importorskip("opentelemetry.proto.trace.v1.trace_pb2")
+    from google.protobuf import json_format
+
+    with marey.record(tmp_path / "t.marey", transactions_only=True):
+        order(1)
+        asyncio.run(wait(1))
+    target = tmp_path / "spans.otlp.json"
+    done = harness.marey("export", tmp_path / "t.marey", "-o", target)
+    assert done.returncode == 0, done.stderr
+    # In OTLP ids are hexadecimal; protobuf's own JSON has them in base64.
+    text = re.sub(
+        r'"((?:trace|span|parentSpan)Id)":"([0-9a-f]+)"',
+        lambda m: f'"{m[1]}":"{base64.b64encode(bytes.fromhex(m[2])).decode()}"',
+        target.read_text(),
+    )
+    data = json_format.Parse(text, trace_pb2.TracesData())
+    spans = data.resource_spans[0].scope_spans[0].spans
+    assert [span.name for span in spans] == ["query", f"{__name__}:order", "wait 1"]
+    for span in spans:
+        assert (len(span.trace_id), len(span.span_id)) == (16, 8)
+    resource = data.resource_spans[0].resource.attributes
+    assert "service.name" in {a.key for a in resource}
