@@ -112,6 +112,17 @@ enum marey_status marey_answer_values(struct marey_trace *trace, uint32_t lane,
                                       uint64_t blob, struct marey_answer *out,
                                       struct marey_error *err);
 
+/* Instants, counters and logged values of the window, the first `limit`, as
+ * {"logs": [{"time_ns", "lane", "depth", "function", "kind", "name", "value" of a
+ * counter or "values"}], "more": whether there are others}. `name` and `value` are
+ * patterns (marey_step_has_value()), of size 0 for all: with a name, the history of a
+ * variable. */
+enum marey_status marey_answer_logs(struct marey_trace *trace,
+                                    const struct marey_question *question,
+                                    struct marey_text name, struct marey_text value,
+                                    uint32_t limit, struct marey_answer *out,
+                                    struct marey_error *err);
+
 /* How the program ended, and what led to it: the exceptions in the order in which one
  * came of the other; the calls they left (or that were open when the process was
  * killed) with the last values of their names and what each called before, folded;

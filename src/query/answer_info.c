@@ -157,14 +157,20 @@ struct values {
 static void
 put_value(void *context, const struct marey_value *value)
 {
-    static const struct marey_text names[] = {
-        {"", 0}, {"None", 4}, {"False", 5}, {"True", 4}};
+    static const struct marey_text names[] = {[1] = {"None", 4},
+                                              [2] = {"False", 5},
+                                              [3] = {"True", 4},
+                                              [9] = {"<redacted>", 10},
+                                              [10] = {"<not recorded>", 14},
+                                              [11] = {"<unbound>", 9},
+                                              [12] = {"<error>", 7}};
     struct marey_answer *out = ((struct values *)context)->out;
 
     json_open(out, '{');
     json_key_text(out, "name", value->name);
     json_key_int(out, "tag", value->tag);
-    if (value->tag >= 1 && value->tag <= 3) {
+    if (value->tag < sizeof(names) / sizeof(names[0]) &&
+        names[value->tag].bytes != NULL) {
         json_key_text(out, "text", names[value->tag]);
     } else if (value->tag == 4) {
         json_key_int(out, "integer", value->integer);

@@ -204,8 +204,11 @@ take_raise(struct finding *f, const struct marey_step *step)
         struct explain_link link = new_link(lane, step);
         add_link(&pending->chain, &link);
     } else {
-        const struct explain_chain *chain = &pending->chain;
-        if (chain->links[chain->link_count - 1].type != step->string) {
+        struct explain_link *last =
+            &pending->chain.links[pending->chain.link_count - 1];
+        if (last->type == MAREY_NO_INDEX) {
+            last->type = step->string; /* of a C function, whose type is not told */
+        } else if (last->type != step->string && step->string != MAREY_NO_INDEX) {
             struct explain_link link = new_link(lane, step);
             link.is_handling = pending->is_handled;
             add_link(&pending->chain, &link);
@@ -219,6 +222,8 @@ take_raise(struct finding *f, const struct marey_step *step)
     if (is_outermost(f, step)) {
         struct marey_lane_info info;
         marey_trace_lane(f->trace, step->lane, &info);
+        if (info.kind != MAREY_KIND_THREAD)
+            return true; /* whoever waits for a task gets its exception */
         lane->top =
             (struct explain_failure){info.is_main ? EXPLAIN_RAISED : EXPLAIN_THREAD,
                                      step->lane,

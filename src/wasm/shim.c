@@ -285,6 +285,30 @@ EXPORT("trace_values") int trace_values(uint32_t lane, double blob)
                       &text);
 }
 
+/* What was logged; `name` and `value` are patterns, of size 0 for all. */
+EXPORT("trace_logs")
+int
+trace_logs(double from_ns, double to_ns, const bool *lanes, const char *name,
+           size_t name_size, const char *value, size_t value_size, uint32_t limit)
+{
+    struct marey_question question = question_of(from_ns, to_ns, lanes, NULL);
+    struct marey_text name_pattern = {name, name_size};
+    struct marey_text value_pattern = {value, value_size};
+    struct marey_answer text = {0};
+
+    return answer_end(marey_answer_logs(trace, &question, name_pattern, value_pattern,
+                                        limit, &text, &failure),
+                      &text);
+}
+
+EXPORT("trace_explain") int trace_explain(void)
+{
+    struct marey_question question = question_of(-1, -1, NULL, NULL);
+    struct marey_answer text = {0};
+
+    return answer_end(marey_answer_explain(trace, &question, &text, &failure), &text);
+}
+
 EXPORT("trace_source") int trace_source(uint32_t function)
 {
     struct marey_answer text = {0};

@@ -320,3 +320,25 @@ def test_wrong_use_and_wrong_files(tmp_path: Path) -> None:
         done = harness.marey("explain", *words, cwd=tmp_path)
         assert done.returncode == status
         assert done.stderr.count("\n") == 1, sys.version
+
+
+def test_an_exception_of_a_task_is_traced_to_the_task(tmp_path: Path) -> None:
+    trace = recorded(
+        tmp_path,
+        """
+        import asyncio
+
+        async def fetch():
+            await asyncio.sleep(0)
+            raise LookupError("three")
+
+        async def main():
+            await asyncio.gather(fetch())
+
+        asyncio.run(main())
+        """,
+        status=1,
+    )
+    assert explained(trace)["outcome"] == "raised"
+    if harness.VERSION >= (3, 12):
+        assert "which had left fetch at" in text(trace)

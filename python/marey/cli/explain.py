@@ -142,11 +142,33 @@ def _exceptions(answer: dict[str, Any]) -> list[str]:
         lines.append(f"{link['type']}{': ' + message if message else ''}")
         where = _name(link["function"])
         lines.append(f"  raised in {where} at {_moment(link['time_ns'])}")
+        if link is links[0]:
+            lines += _raised_again(answer)
         if link is links[0] and answer["exceptions_left_out"]:
             count = show_count(answer["exceptions_left_out"], "exception")
             lines.append(f"  … {count} more")
         before = link
     return [*lines, ""] if lines else []
+
+
+def _raised_again(answer: dict[str, Any]) -> list[str]:
+    """Waiting for a task or a future raises again what that ended by."""
+    first = answer["exceptions"][0]
+    function = first["function"]
+    if (
+        function is None
+        or not function["c"]
+        or not function["name"].endswith(".result")
+    ):
+        return []
+    left = [
+        f"  which had left {_name(one['function'])} at {_moment(one['time_ns'])}"
+        for one in answer["swallowed"]
+        if one["type"] == first["type"]
+        and one["by"] is not None
+        and one["by"]["name"] in ("Context.run", "Handle._run")
+    ]
+    return left[:3]
 
 
 def _value(link: dict[str, Any], name: str) -> str | None:

@@ -96,6 +96,24 @@ export interface Value {
   number?: number
 }
 
+/** Something that was logged: an instant, a counter, a value, a record. */
+export interface Log {
+  time_ns: number
+  lane: number
+  depth: number
+  function: number
+  kind: string
+  name: string
+  /** Of a counter. */
+  value?: number
+  values?: { name: string; tag: number; text: string }[]
+}
+
+export interface Logs {
+  logs: Log[]
+  more: boolean
+}
+
 export const EVENT_BEGINS = 1
 export const EVENT_ENDS = 2
 export const EVENT_ANY = 3
@@ -131,6 +149,11 @@ export interface Requests {
       functions: Uint8Array | null,
     ]
     reply: EventFound | null
+  }
+  /** Name and value are patterns; empty: all. */
+  logs: {
+    args: [Selection, name: string, value: string, limit: number]
+    reply: Logs
   }
   values: { args: [lane: number, blob: number]; reply: Value[] }
   source: { args: [fn: number]; reply: string | null }

@@ -112,6 +112,27 @@ const handlers: Handlers = {
     )
     return trace().json()
   },
+  logs(selection, name, value, limit) {
+    const [names, values] = [name, value].map((text) => new TextEncoder().encode(text))
+    lend(selection.lanes, (lanes) =>
+      lend(names!, (name) =>
+        lend(values!, (value) =>
+          trace().run(
+            'trace_logs',
+            selection.from,
+            selection.to,
+            lanes,
+            name,
+            names!.length,
+            value,
+            values!.length,
+            limit,
+          ),
+        ),
+      ),
+    )
+    return trace().json()
+  },
   values(lane, blob) {
     trace().run('trace_values', lane, blob)
     return trace().json()

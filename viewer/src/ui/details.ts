@@ -1,6 +1,6 @@
 /** The chosen call: when, how long, how it ended, who called it, what it called. */
 import { Dropped } from '../data/client'
-import type { Call, Value } from '../data/protocol'
+import type { Call } from '../data/protocol'
 import { formatBytes, formatCount, formatDuration, formatMoment } from '../base/units'
 import {
   functionFull,
@@ -12,6 +12,7 @@ import {
 import { framed } from '../model/window'
 import { announce, make, replace } from './dom'
 import { histogramView } from './histogram'
+import { callLogs, valueText } from './logs'
 import type { Chosen, Session } from '../view/session'
 import type { SourceView } from './source'
 
@@ -292,6 +293,7 @@ export class Details {
       call && (call.result ?? 0) > 0
         ? this.values(chosen.lane, call.result!, 'Returned')
         : null,
+      call ? callLogs(session, chosen, call) : null,
       call
         ? this.parents(chosen, call)
         : make(
@@ -439,12 +441,6 @@ export class Details {
       ),
     )
   }
-}
-
-function valueText(value: Value): string {
-  if (value.integer !== undefined) return String(value.integer)
-  if (value.number !== undefined) return String(value.number)
-  return value.tag === 6 ? JSON.stringify(value.text ?? '') : (value.text ?? '')
 }
 
 export function functionButton(
