@@ -41,11 +41,12 @@ struct marey_function {
     uint64_t enter;      /* the ENTER of it as it is written, for a delta of 0 */
     uint32_t enter_size; /* bytes of that, 2 to 5 */
     uint32_t id;
-    bool is_skipped; /* filtered out */
-    bool is_slow;    /* its calls begin and end the slow way, for the maker's sake */
-    bool is_watched; /* of the maker: its activations are followed, recorded or not */
-    uint16_t flags;  /* MAREY_FUNCTION_* */
-    uint16_t detail; /* of the maker: levels of calls to record below it */
+    bool is_skipped;  /* filtered out */
+    bool is_left_out; /* then by the budget; what it calls is recorded */
+    bool is_slow;     /* its calls begin and end the slow way, for the maker's sake */
+    bool is_watched;  /* of the maker: its activations are followed, recorded or not */
+    uint16_t flags;   /* MAREY_FUNCTION_* */
+    uint16_t detail;  /* of the maker: levels of calls to record below it */
     uint32_t keep_rules; /* of --keep about its calls; these end the slow way, too */
     uint16_t logs;       /* of the maker: what is logged of it, */
     uint16_t logs_seen;  /* as judged in which recording, */
@@ -181,10 +182,20 @@ void marey_recording_finish(int exit_status, struct marey_file_counts *counts);
 bool marey_recording_was_forked(void);
 /* Counters of the file, all its processes together. */
 void marey_recording_counts(struct marey_file_counts *out);
-/* Functions are skipped now that were recorded, or the other way round: calls of such
+/* Functions are skipped now that were recorded, or the reverse: calls of such
  * that are open leave the stacks. With `is_careful` every event goes the slow way from
  * now on. Any thread. */
 void marey_recording_refilter(bool is_careful);
+/* Leaves the function out of the recording from now on; false: cannot be. At last
+ * called with NULL, when all have been named. Called in a hook of the calling thread. */
+typedef bool (*marey_leave_out_function)(struct marey_function *function);
+/* Recording is to cost at most this part of the time the program takes itself; 0: no
+ * limit. Called before the recording starts. */
+void marey_budget_set(double part, marey_leave_out_function leave_out);
+/* Says in the trace that the function's calls are not recorded from now on. */
+void marey_define_left_out(const struct marey_function *function);
+/* The function of this id; NULL: there is none. */
+struct marey_function *marey_function_of_id(uint32_t id);
 /* What there is to say about the recording; false: there is none. Any thread. */
 struct marey_recording_status {
     struct marey_file_counts counts;

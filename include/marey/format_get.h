@@ -319,7 +319,7 @@ struct marey_span marey_fields_rest(struct marey_fields *fields);
 /* A definition record; which fields count depends on the tag (MAREY_DEF_*). */
 struct marey_definition {
     uint8_t tag;
-    uint32_t id;         /* STRING, FILE, FUNCTION; LANE*: serial; COST: kind */
+    uint32_t id;         /* STRING, FILE, FUNCTION, LEFT_OUT; LANE*; COST: kind */
     uint32_t flags;      /* FUNCTION, LANE */
     uint32_t kind;       /* LANE */
     uint32_t line;       /* FUNCTION */

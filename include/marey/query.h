@@ -158,6 +158,12 @@ struct marey_text marey_trace_string(const struct marey_trace *trace, uint32_t i
 uint32_t marey_trace_string_count(const struct marey_trace *trace);
 
 /* What a person should know about the recording, in the order it was noted. */
+/* Functions whose calls were not recorded any more from some time on (a budget of
+ * overhead): how often that was said, and of which. False: of none that is known. */
+uint32_t marey_trace_left_out_count(const struct marey_trace *trace);
+bool marey_trace_left_out(const struct marey_trace *trace, uint32_t index,
+                          uint32_t *function, int64_t *since_ns);
+
 uint32_t marey_trace_note_count(const struct marey_trace *trace);
 struct marey_text marey_trace_note(const struct marey_trace *trace, uint32_t index);
 

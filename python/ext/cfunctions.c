@@ -219,6 +219,14 @@ name_of(PyObject *callable, const PyMethodDef *key, char module[256], char name[
                                                        : NULL;
 }
 
+const char *
+cfunctions_name(const struct marey_function *function)
+{
+    const struct c_names *names = function->owner;
+
+    return names->name;
+}
+
 static bool
 is_filtered(const struct c_names *names)
 {
@@ -286,7 +294,7 @@ refilter(struct marey_function *function, void *context)
     (void)context;
     if (names == NULL || (function->flags & MAREY_FUNCTION_C) == 0)
         return;
-    function->is_skipped = is_filtered(names);
+    function->is_skipped = is_filtered(names) || function->is_left_out;
     function->keep_rules =
         watch_rules_of(names->module, names->name, "", MAREY_FUNCTION_C);
 }
@@ -295,6 +303,12 @@ void
 cfunctions_refilter(void)
 {
     marey_each_function(refilter, NULL);
+    clear_places();
+}
+
+void
+cfunctions_sort_out(void)
+{
     clear_places();
 }
 

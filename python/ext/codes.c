@@ -218,6 +218,14 @@ tagged(struct marey_function *function)
     return (void *)((uintptr_t)function | is_tagged(function));
 }
 
+const char *
+codes_name(const struct marey_function *function)
+{
+    const struct code_names *names = function->owner;
+
+    return names->name;
+}
+
 void
 codes_untag(struct marey_function *function)
 {
@@ -236,7 +244,7 @@ refilter(struct marey_function *function, void *context)
     if (names == NULL || (function->flags & MAREY_FUNCTION_C) != 0)
         return;
     bool chosen = choose(names);
-    function->is_skipped = is_skipped(names);
+    function->is_skipped = is_skipped(names) || function->is_left_out;
     if (chosen && names->marks == NULL)
         function->detail = tracer.detail;
     function->keep_rules =

@@ -375,6 +375,8 @@ filter(PyObject *module, PyObject *args)
     Py_RETURN_NONE;
 }
 
+PyDoc_STRVAR(budget_doc, "budget(part)\n--\n\n"
+                         "What the next recording may cost, of the program's time.");
 PyDoc_STRVAR(keep_doc,
              "keep(rules, folder, before_ns, after_ns, size_max, per_minute)\n--\n\n"
              "What the next recording keeps as traces of their own.");
@@ -465,6 +467,7 @@ static PyMethodDef methods[] = {
     {"stop", stop, METH_NOARGS, stop_doc},
     {"listen", listen, METH_O, listen_doc},
     {"filter", filter, METH_VARARGS, filter_doc},
+    {"budget", watch_budget, METH_O, budget_doc},
     {"keep", watch_set, METH_VARARGS, keep_doc},
     {"snapshot", snapshot, METH_VARARGS, snapshot_doc},
     {"recording_path", recording_path, METH_NOARGS, recording_path_doc},

@@ -266,14 +266,16 @@ call_slow(PyObject *const *args)
     struct marey_function *caller = codes_get(code_of(args));
 
     if (callee != NULL && !callee->is_skipped && caller != NULL &&
-        !caller->is_skipped) {
+        (!caller->is_skipped || caller->is_left_out)) {
         marey_enter_slow(marey_this_lane(), callee, c_key(frame_slow()));
         return PC_NONE;
     }
     if (tracer.is_only)
         return PC_NONE;
-    if (caller != NULL && caller->is_skipped)
+    if (caller != NULL && caller->is_skipped && !caller->is_left_out)
         return tracer.disable;
+    if (callee != NULL && callee->is_left_out)
+        return tracer.disable; /* with what else is called from here, for a second */
     if (tracer.is_exact || !sites_is_safe(code_of(args), PyLong_AsSsize_t(args[1])))
         return PC_NONE;
     return tracer.disable;

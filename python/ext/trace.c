@@ -257,6 +257,33 @@ trace_lanes(struct trace_object *self)
     return self->lanes;
 }
 
+/* (index of the function, since when) each. */
+static PyObject *
+get_left_out(struct trace_object *self, void *Py_UNUSED(closure))
+{
+    PyObject *list = PyList_New(0);
+    uint32_t function;
+    int64_t since_ns;
+
+    if (list == NULL || trace_take(self) < 0) {
+        Py_XDECREF(list);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < marey_trace_left_out_count(self->trace); i++) {
+        if (!marey_trace_left_out(self->trace, i, &function, &since_ns))
+            continue;
+        PyObject *one = Py_BuildValue("IL", function, (long long)since_ns);
+        if (one == NULL || PyList_Append(list, one) < 0) {
+            Py_XDECREF(one);
+            Py_CLEAR(list);
+            break;
+        }
+        Py_DECREF(one);
+    }
+    trace_give(self);
+    return list;
+}
+
 static PyObject *
 get_notes(struct trace_object *self, void *Py_UNUSED(closure))
 {
@@ -453,6 +480,7 @@ get_path(struct trace_object *self, void *Py_UNUSED(closure))
 static PyGetSetDef trace_getset[] = {
     {"path", (getter)get_path, NULL, "the file, as given", NULL},
     {"closed", (getter)get_closed, NULL, "close() was called", NULL},
+    {"left_out", (getter)get_left_out, NULL, "functions and since when", NULL},
     {"notes", (getter)get_notes, NULL, "what a person should know", NULL},
     {"functions", (getter)get_definitions, NULL, "all functions",
      (void *)&functions_getter},

@@ -70,6 +70,9 @@ void codes_store_again(void);
 /* The code's function as the present recording sees it: what an earlier one made of it
  * may no longer hold. The slow form of codes_get(). */
 struct marey_function *codes_now(PyCodeObject *code, PyObject *globals);
+/* What the function is called; it has an owner. */
+const char *codes_name(const struct marey_function *function);
+const char *cfunctions_name(const struct marey_function *function);
 /* Has the slot of its code say so where the function is no longer recorded, or is slow
  * now. Of a Python function; the code may be gone. */
 void codes_untag(struct marey_function *function);
@@ -242,6 +245,8 @@ void cfunctions_give_place(PyObject *callable, struct marey_function *function);
 /* The same, made at first sight. */
 struct marey_function *cfunctions_get(PyObject *callable);
 void cfunctions_refilter(void);
+/* Some functions are recorded no longer, or again. */
+void cfunctions_sort_out(void);
 /* From now on some function is filtered out. */
 void cfunctions_has_skipped(void);
 /* Id of the type's name as the trace spells it (module.qualname). */
@@ -264,6 +269,8 @@ void watch_stop(void);
 /* The rules about this function's calls, as bits. */
 uint32_t watch_rules_of(const char *module, const char *name, const char *file,
                         uint16_t flags);
+/* The part that recording may cost, from the next start on. */
+PyObject *watch_budget(PyObject *module, PyObject *part);
 /* Sets the rules about a span's or block's function, which outlives recordings: each
  * has its own. Returns the function; NULL is allowed. */
 struct marey_function *watch_named(struct marey_function *function, PyObject *name);

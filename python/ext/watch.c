@@ -12,6 +12,8 @@
 #include "marey/capture_keep.h"
 #include "tracer.h"
 
+#define ALREADY_ON "a recording is on already in this process; stop it first"
+
 /* Kinds of rules; the same numbers as in _keep.py. */
 enum { KIND_CALL = 1, KIND_TRANSACTION, KIND_EXCEPTION, KIND_LOG, KIND_SIGNAL };
 
@@ -93,8 +95,7 @@ watch_set(PyObject *module, PyObject *args)
         return NULL;
     if (tracer.is_on) {
         Py_DECREF(folder);
-        PyErr_SetString(PyExc_RuntimeError, "a recording is on already in this "
-                                            "process; stop it first");
+        PyErr_SetString(PyExc_RuntimeError, ALREADY_ON);
         return NULL;
     }
     clear();
@@ -112,6 +113,83 @@ watch_set(PyObject *module, PyObject *args)
     return PyErr_Occurred() ? NULL : PyErr_NoMemory();
 }
 
+/* ---- the budget ---- */
+
+static double budget_part;
+static char left_out_names[400]; /* of those named since the last note */
+static uint32_t left_out_count;
+
+PyObject *
+watch_budget(PyObject *module, PyObject *part)
+{
+    (void)module;
+    double value = PyFloat_AsDouble(part);
+    if (value == -1.0 && PyErr_Occurred())
+        return NULL;
+    if (tracer.is_on) {
+        PyErr_SetString(PyExc_RuntimeError, ALREADY_ON);
+        return NULL;
+    }
+    budget_part = value;
+    Py_RETURN_NONE;
+}
+
+static void
+let_in(struct marey_function *function, void *context)
+{
+    (void)context;
+    function->is_left_out = false;
+}
+
+static void
+note_left_out(void)
+{
+    char note[700];
+
+    snprintf(note, sizeof(note),
+             "--max-overhead %g%%: %u function%s left out from here on, so that counts "
+             "of calls are lower bounds: %s",
+             budget_part * 100, left_out_count, left_out_count == 1 ? "" : "s",
+             left_out_names);
+    marey_define_note(note);
+    left_out_count = 0;
+    left_out_names[0] = '\0';
+}
+
+/* Switches the function off where its events come from. Spans and transactions, and
+ * what --keep is about, were asked for by name and stay. */
+static bool
+leave_out(struct marey_function *function)
+{
+    size_t size = strlen(left_out_names);
+
+    if (function == NULL) {
+        if (left_out_count == 0)
+            return true;
+        cfunctions_sort_out();
+        marey_recording_refilter(false);
+        note_left_out();
+        return true;
+    }
+    if (function->is_skipped || function->owner == NULL || function->keep_rules != 0 ||
+        (function->flags & (MAREY_FUNCTION_SPAN | MAREY_FUNCTION_TRANSACTION)) != 0)
+        return false;
+    struct pc_exception saved = pc_exception_take();
+    function->is_left_out = function->is_skipped = true;
+    bool is_c = (function->flags & MAREY_FUNCTION_C) != 0;
+    if (!is_c)
+        codes_untag(function);
+    marey_define_left_out(function);
+    const char *name = is_c ? cfunctions_name(function) : codes_name(function);
+    if (size + strlen(name) + 4 < sizeof(left_out_names))
+        snprintf(left_out_names + size, sizeof(left_out_names) - size, "%s%s",
+                 size > 0 ? ", " : "", name);
+    left_out_count++;
+    PyErr_Clear();
+    pc_exception_give(saved);
+    return true;
+}
+
 int
 watch_start(void)
 {
@@ -121,6 +199,8 @@ watch_start(void)
     exceptions.count = 0;
     exceptions.last = NULL;
     pthread_mutex_unlock(&exceptions.lock);
+    marey_each_function(let_in, NULL);
+    marey_budget_set(budget_part, leave_out);
     tracer.watches_exceptions = tracer.watches_calls = false;
     watch.watches_logs = false;
     for (uint32_t i = 0; i < watch.options.rule_count; i++) {

@@ -80,6 +80,8 @@ class Options:
     children         record child processes, too
     quiet            print no summary at the end
     listen           take orders from `marey ctl`
+    max_overhead     leave out the functions that cost most to record, so that it takes
+                     at most this part of the program's own time; 0: no limit
     keep             rules of what is kept as traces of their own (marey._keep)
     keep_dir         where; empty: beside the trace
     keep_before_ns   so much before a match, and
@@ -115,6 +117,7 @@ class Options:
         "log",
         "main",
         "max_depth",
+        "max_overhead",
         "min_duration_ns",
         "path",
         "quiet",
@@ -148,6 +151,7 @@ class Options:
     redact: bool
     redact_names: tuple[str, ...]
     user_repr: bool
+    max_overhead: float
     main: bool
     transactions: tuple[str, ...]
     transactions_only: bool
@@ -179,6 +183,7 @@ class Options:
         redact: bool = True,
         redact_names: "Iterable[str]" = (),
         user_repr: bool = False,
+        max_overhead: float = 0.0,
         main: bool = False,
         transactions: "Iterable[str]" = (),
         transactions_only: bool | None = None,
@@ -208,6 +213,7 @@ class Options:
         put(self, "redact", bool(redact))
         put(self, "redact_names", _patterns("redact_names", redact_names))
         put(self, "user_repr", bool(user_repr))
+        put(self, "max_overhead", _part(max_overhead))
         put(self, "main", bool(main))
         put(self, "transactions", _patterns("transactions", transactions))
         if transactions_only is None:
@@ -273,6 +279,8 @@ class Options:
             fields.append("children=0")
         if self.quiet:
             fields.append("quiet=1")
+        if self.max_overhead:
+            fields.append(f"max_overhead={self.max_overhead}")
         if self.listen:
             fields.append("listen=1")
         if not self.redact:
@@ -318,6 +326,8 @@ class Options:
                 transactions.append(_unquote(raw))
             elif key in _LISTS:
                 values.setdefault(key, []).append(_unquote(raw))
+            elif key == "max_overhead":
+                values[key] = parse_part(raw)
             elif key in _NUMBERS:
                 values[key] = _number(key, raw)
             elif key in _FLAGS:
@@ -358,6 +368,18 @@ def parse_size(text: str) -> int:
     value = _scaled(number, scale) if scale is not None else None
     if value is None:
         raise UsageError(f"{text!r} is no size: write it like 64K, 200M or 2G")
+    return value
+
+
+def parse_part(text: str) -> float:
+    """A part of `10%` or `0.1`; raises UsageError."""
+    number, unit = _split(text)
+    try:
+        value = float(number) / (100 if unit == "%" else 1)
+    except ValueError:
+        value = 0.0
+    if unit not in ("", "%") or not 0 < value < 100 or (not unit and value >= 1):
+        raise UsageError(f"{text!r} is no part: write it like 10% or 0.1")
     return value
 
 
@@ -408,6 +430,16 @@ def _count(name: str, value: int) -> int:
     if not 0 <= value <= _INT64_MAX:
         raise UsageError(f"{name}: {value} is out of range")
     return value
+
+
+def _part(value: object) -> float:
+    if isinstance(value, str):
+        return parse_part(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise UsageError(f"max_overhead: {value!r} is no part like 0.1 or '10%'")
+    if not 0 <= value < 100:
+        raise UsageError(f"max_overhead: {value} is out of range")
+    return float(value)
 
 
 def _number(name: str, raw: str) -> int:

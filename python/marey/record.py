@@ -15,6 +15,7 @@ from marey._options import (
     VARIABLE,
     Options,
     parse_duration,
+    parse_part,
     parse_size,
 )
 
@@ -91,6 +92,12 @@ def start(
 def keep(options: Options) -> None:
     """Has the core keep what the rules say, from the next start on."""
     rules: tuple[object, ...] = ()
+    if options.max_overhead and sys.version_info < (3, 12):
+        raise UsageError(
+            "--max-overhead needs Python 3.12 or newer, where functions can be left "
+            "out at no cost"
+        )
+    _core.budget(options.max_overhead)
     if options.keep:
         from marey._keep import parse_rules
 
@@ -254,6 +261,7 @@ def record(
     args: "bool | str | tuple[str, ...] | list[str]" = False,
     returns: "bool | str | tuple[str, ...] | list[str]" = False,
     log: "str | tuple[str, ...] | list[str]" = (),
+    max_overhead: str | float = 0.0,
 ) -> Recording:
     """A recording into `path`, which must not exist yet, as a context manager.
 
@@ -282,6 +290,8 @@ def record(
     returns           record what calls return, the same
     log               what else to record of the program: 'var:total', 'attr:state',
                       'exc', 'print@app.*', … as `marey run --log` takes them
+    max_overhead      leave out the functions that cost most to record, so that it takes
+                      at most this part of the program's own time: 0.1, or '10%'
     """
     if repr not in ("safe", "user"):
         raise UsageError(f"repr: {repr!r} is neither 'safe' nor 'user'")
@@ -331,5 +341,8 @@ def record(
             args=args,
             returns=returns,
             log=log,
+            max_overhead=parse_part(max_overhead)
+            if isinstance(max_overhead, str)
+            else max_overhead,
         )
     )

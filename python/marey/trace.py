@@ -179,6 +179,17 @@ class Trace:
         return self._core.functions
 
     @property
+    def left_out(self) -> dict[int, int]:
+        """Functions, by index, whose calls were not recorded any more from a time on.
+
+        Since when in nanoseconds: the earliest, where several processes say so.
+        """
+        since: dict[int, int] = {}
+        for function, time_ns in self._core.left_out:
+            since[function] = min(time_ns, since.get(function, time_ns))
+        return since
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know about the recording."""
         return self._core.notes

@@ -13,6 +13,7 @@
 
 #include "base/table.h"
 #include "base/varint.h"
+#include "capture/budget.h"
 #include "capture/recording.h"
 
 #define FUNCTION_BLOCK 256
@@ -348,6 +349,30 @@ marey_define_cost(uint32_t kind, uint64_t picoseconds)
     put_number(&record, kind);
     put_number(&record, picoseconds);
     put_passing(recording_now(), &record);
+    marey_budget_cost(kind, picoseconds);
+}
+
+void
+marey_define_left_out(const struct marey_function *function)
+{
+    struct marey_recording *recording = recording_now();
+    struct record record = record_of(MAREY_DEF_LEFT_OUT);
+
+    if (recording == NULL)
+        return;
+    put_number(&record, function->id);
+    put_u64(&record, marey_recording_ticks(recording));
+    put_passing(recording, &record);
+}
+
+struct marey_function *
+marey_function_of_id(uint32_t id)
+{
+    uint32_t index = id - 1;
+
+    return index < function_count
+               ? &function_blocks[index / FUNCTION_BLOCK][index % FUNCTION_BLOCK]
+               : NULL;
 }
 
 void

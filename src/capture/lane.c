@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/varint.h"
+#include "capture/budget.h"
 #include "capture/recording.h"
 
 #define STACK_START 128   /* calls; doubles */
@@ -204,6 +205,7 @@ void
 marey_lane_room(struct marey_lane *lane)
 {
     if (lane->cursor > lane->real_limit) {
+        marey_budget_look(lane);
         marey_lane_roll(lane);
         return;
     }

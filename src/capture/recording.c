@@ -11,6 +11,7 @@
  * only calls exec never gets there, and leaves nothing behind.
  */
 #include "capture/recording.h"
+#include "capture/budget.h"
 #include "marey/capture_keep.h"
 
 #include <stdlib.h>
@@ -141,6 +142,7 @@ marey_recording_adopt(void)
         lane = next;
     }
     marey_keep_forked();
+    marey_budget_forked();
     if (own != &marey_idle_lane) {
         own->next = NULL;
         recording->lanes = own;

@@ -226,6 +226,10 @@ marey_definition_get(const struct marey_record *record, struct marey_definition 
         out->boot_id = take(&fields, 16);
         out->text = marey_fields_rest(&fields);
         break;
+    case MAREY_DEF_LEFT_OUT:
+        out->id = serial(&fields, MAREY_FUNCTION_ID_MAX);
+        out->ticks = marey_fields_u64(&fields);
+        break;
     case MAREY_DEF_WINDOW:
         out->ticks = marey_fields_u64(&fields);
         out->key = marey_fields_u64(&fields);

@@ -293,6 +293,14 @@ define(struct defining *defining, const struct marey_definition *def)
     case MAREY_DEF_CHILD_END: take_child_end(defining, def); break;
     case MAREY_DEF_EXEC: process->exec_ticks = def->is_done ? def->ticks : 0; break;
     case MAREY_DEF_OPTIONS: process->options = intern(defining, def->text); break;
+    case MAREY_DEF_LEFT_OUT:
+        if (!marey_memory_grow((void **)&trace->left_outs, &trace->left_out_capacity,
+                               trace->left_out_count + 1, sizeof(*trace->left_outs)))
+            defining->is_out_of_memory = true;
+        else
+            trace->left_outs[trace->left_out_count++] =
+                (struct left_out){def->ticks, (uint32_t)defining->process, def->id};
+        break;
     case MAREY_DEF_WINDOW:
         trace->has_window = true;
         trace->window_from_ticks = def->ticks;

@@ -61,6 +61,7 @@ marey_trace_close(struct marey_trace *trace)
     marey_memory_free(trace->lanes);
     marey_memory_free(trace->arguments);
     marey_memory_free(trace->notes);
+    marey_memory_free(trace->left_outs);
     marey_memory_free(trace->blobs.bytes);
     marey_memory_free(trace->value_text.bytes);
     marey_memory_free(trace->source_text.bytes);
@@ -271,6 +272,25 @@ uint32_t
 marey_trace_string_count(const struct marey_trace *trace)
 {
     return (uint32_t)trace->strings.count;
+}
+
+uint32_t
+marey_trace_left_out_count(const struct marey_trace *trace)
+{
+    return (uint32_t)trace->left_out_count;
+}
+
+bool
+marey_trace_left_out(const struct marey_trace *trace, uint32_t index,
+                     uint32_t *function, int64_t *since_ns)
+{
+    if (index >= trace->left_out_count)
+        return false;
+    const struct left_out *one = &trace->left_outs[index];
+    *function =
+        trace_resolve(trace, &trace->processes[one->process], ID_FUNCTION, one->id);
+    *since_ns = clock_ns(&trace->clock, one->ticks);
+    return *function != MAREY_NO_INDEX;
 }
 
 uint32_t

@@ -123,6 +123,11 @@ struct marey_trace {
     struct marey_table lane_index; /* lane_key() -> index */
     uint32_t *arguments;           /* owned; strings */
     size_t argument_count, argument_capacity;
+    struct left_out {
+        uint64_t ticks; /* since when */
+        uint32_t process, id;
+    } * left_outs; /* owned */
+    size_t left_out_count, left_out_capacity;
     bool has_window; /* a part of a longer recording */
     uint64_t window_from_ticks, window_to_ticks;
     uint32_t *notes; /* owned; strings */

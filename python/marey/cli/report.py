@@ -129,7 +129,11 @@ def _write_table(trace: Trace, totals: Totals, given: argparse.Namespace) -> Non
     limit = 40 if given.limit is None else given.limit
     shown = rows[:limit] if limit else rows
     head = ["calls", "total", "self", "net", "min", "mean", "max", "p99", "function"]
+    left_out = trace.left_out
     cells = [_cells(row) for row in shown]
+    for row, cell in zip(shown, cells, strict=True):
+        if row.function.index in left_out:
+            cell[0] = f"≥ {cell[0]}"
     text = _common.table(head, cells, left=(8,))
     if not (given.callers or given.callees):
         _common.write(text)
@@ -146,6 +150,13 @@ def _write_table(trace: Trace, totals: Totals, given: argparse.Namespace) -> Non
     if len(shown) < len(rows):
         more = _common.show_count(len(rows) - len(shown), "function")
         _common.write(f"… {more} more (--limit 0 shows all)\n")
+    if left_out:
+        since = show_duration(min(left_out.values()))
+        what = _common.show_count(len(left_out), "function")
+        _common.write(
+            f"≥ {what} left out from {since} on, to keep recording cheap: "
+            "counts and times are lower bounds\n"
+        )
     sys.stdout.flush()
     _say_losses(trace, totals)
 
@@ -191,9 +202,11 @@ def _say_losses(trace: Trace, totals: Totals) -> None:
 def _write_json(trace: Trace, totals: Totals, given: argparse.Namespace) -> None:
     rows = _sorted(totals.rows, given.sort)
     edges = _Edges(totals) if given.callers or given.callees else None
+    left_out = trace.left_out
     functions = []
     for row in rows[: given.limit or None]:
         item = {**_identity(row.function), **_numbers(row)}
+        item["left_out_since_ns"] = left_out.get(row.function.index)
         if edges is not None and given.callers:
             item["callers"] = [
                 {**_identity(edge.other), **_numbers(edge)}

@@ -22,6 +22,7 @@ from marey._options import (
     Options,
     parse_count,
     parse_duration,
+    parse_part,
     parse_size,
 )
 
@@ -53,6 +54,8 @@ standard input. All that follows it belongs to the program.
   --keep-after TIME     how much after it (default: 100ms)
   --keep-max SIZE       of the disk for all of them (default: 1G); oldest go first
   --keep-rate N         at most N a minute (default: 30)
+  --max-overhead PART   leave out the functions that cost most to record, so that it
+                        costs at most PART (10%) of the program's own time
   --listen              take orders from marey ctl while it runs
   --exact               watch every call site, at a higher cost
   --no-children         leave out child processes
@@ -100,6 +103,7 @@ VALUES: "dict[str, Any]" = {
     "max-depth": parse_count,
     "min-duration": parse_duration,
     "ring": parse_size,
+    "max-overhead": parse_part,
     "keep": None,
     "keep-dir": None,
     "keep-before": parse_duration,
@@ -259,6 +263,7 @@ def make_options(path: str, settings: "dict[str, Any]") -> Options:
         children=settings.get("children", True),
         quiet=settings.get("quiet", False),
         listen=settings.get("listen", False),
+        max_overhead=settings.get("max-overhead", 0.0),
         **keep_options(settings),
         redact=settings.get("redact", True),
         redact_names=settings.get("redact-name", ()),
