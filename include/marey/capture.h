@@ -187,7 +187,7 @@ void marey_recording_counts(struct marey_file_counts *out);
  * now on. Any thread. */
 void marey_recording_refilter(bool is_careful);
 /* Leaves the function out of the recording from now on; false: cannot be. At last
- * called with NULL, when all have been named. Called in a hook of the calling thread. */
+ * called with NULL, when all have been named. In a hook of the calling thread. */
 typedef bool (*marey_leave_out_function)(struct marey_function *function);
 /* Recording is to cost at most this part of the time the program takes itself; 0: no
  * limit. Called before the recording starts. */
