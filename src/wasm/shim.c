@@ -260,6 +260,7 @@ trace_transactions(double from_ns, double to_ns, const bool *lanes,
         window.selection, {group_by, group_by_size}, slowest_count, tick, NULL};
     struct marey_answer text = {0};
 
+    question.selection.min_duration_ns = 0;
     return answer_end(marey_answer_transactions(trace, &question, &text, &failure),
                       &text);
 }

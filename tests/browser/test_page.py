@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,20 @@ from marey import _view
 from marey._core import Total
 from marey.serve import Server
 from view_trace import SOURCE, small_trace
+
+WORK = """
+import contextlib, sys, time, marey
+@marey.transaction
+def handle(n):
+    marey.annotate(user=f"user {n % 3}")
+    time.sleep(0.03 if n == 4 else 0.001)
+    if n == 7:
+        raise ValueError(n)
+with marey.record(sys.argv[1]):
+    for n in range(9):
+        with contextlib.suppress(ValueError):
+            handle(n)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +162,26 @@ def test_lanes_are_arranged_and_read(server: Server) -> None:
     assert shown["slowestInside"] == 380  # 40, 40 in len, 300
     first, second = shown["returns"]
     assert 0 < second - first < 1000
+
+
+@needs_browser
+def test_transactions_lead_from_the_outlier_to_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "work.marey"
+    subprocess.run(
+        [sys.executable, "-c", WORK, path], check=True, stdin=subprocess.DEVNULL
+    )
+    with Server(str(path)) as one:
+        threading.Thread(target=one.serve_forever, daemon=True).start()
+        shown = browse("transactions.mjs", one.address)
+        one.shutdown()
+    assert shown["errors"] == []
+    (row,) = shown["rows"]
+    assert row[0].endswith("handle")
+    assert row[1:3] == ["9", "1"]
+    assert sorted(count for _, count in shown["groups"]) == ["3", "3", "3"]
+    assert shown["title"] == "handle"
+    assert shown["duration"] >= 30_000_000
+    assert shown["inSight"]
 
 
 tools = (

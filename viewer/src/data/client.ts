@@ -30,7 +30,7 @@ const RANKS: Partial<Record<Verb, number>> = {
 
 export class Dropped extends Error {}
 
-const WALKS: readonly Verb[] = ['totals', 'tree', 'calls']
+const WALKS: readonly Verb[] = ['totals', 'tree', 'calls', 'transactions']
 
 export class Client {
   private walker: Line | null = null

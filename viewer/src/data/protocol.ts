@@ -88,6 +88,46 @@ export interface EventFound {
   is_begin: boolean
 }
 
+export interface Transaction {
+  id: string
+  name: string
+  lane: number
+  begin_ns: number
+  duration_ns: number
+  own_ns: number
+  calls_ns: number
+  c_ns: number
+  children_ns: number
+  waiting_ns: number
+  ended: string
+  exception?: string
+  attributes: [name: string, text: string, tag: number][]
+}
+
+export interface TransactionRow {
+  name: string
+  group?: string | null
+  count: number
+  errors: number
+  cancelled: number
+  cut: number
+  open: number
+  total_ns: number
+  min_ns: number
+  mean_ns: number
+  max_ns: number
+  p50_ns: number
+  p90_ns: number
+  p99_ns: number
+  own_ns: number
+  calls_ns: number
+  c_ns: number
+  children_ns: number
+  waiting_ns: number
+  histogram: [from: number, count: number][]
+  slowest: Transaction[]
+}
+
 export interface Value {
   name: string
   tag: number
@@ -140,6 +180,10 @@ export interface Requests {
     reply: Call | null
   }
   calls: { args: [fn: number, Selection, limit: number]; reply: Calls }
+  transactions: {
+    args: [Selection, group: string, slowest: number]
+    reply: { transactions: TransactionRow[]; lost: number }
+  }
   event: {
     args: [
       lane: number,

@@ -106,6 +106,23 @@ const handlers: Handlers = {
     )
     return trace().json()
   },
+  transactions(selection, group, slowest) {
+    const text = new TextEncoder().encode(group)
+    lend(selection.lanes, (lanes) =>
+      lend(text, (at) =>
+        trace().run(
+          'trace_transactions',
+          selection.from,
+          selection.to,
+          lanes,
+          at,
+          text.length,
+          slowest,
+        ),
+      ),
+    )
+    return trace().json()
+  },
   event(lane, time, back, kinds, functions) {
     lend(functions, (at) =>
       trace().run('trace_event', lane, time, Number(back), kinds, at),

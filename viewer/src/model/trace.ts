@@ -55,6 +55,7 @@ export interface TraceInfo {
 export const FUNCTION_C = 1
 export const FUNCTION_GENERATOR = 2
 export const FUNCTION_SPAN = 16
+export const FUNCTION_TRANSACTION = 32
 
 const LABEL_MAX = 300
 
@@ -96,6 +97,10 @@ export function isLibrary(info: TraceInfo, index: number): boolean {
   if (flags & FUNCTION_SPAN) return false
   if (flags & FUNCTION_C || file === '' || file.startsWith('<')) return true
   return /\/(site|dist)-packages\/|\/lib\/python3/.test(file)
+}
+
+export function hasTransactions(info: TraceInfo): boolean {
+  return info.functions.flags.some((flags) => flags & FUNCTION_TRANSACTION)
 }
 
 const KINDS = ['', 'thread', 'task', 'greenlet']

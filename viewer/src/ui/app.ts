@@ -24,8 +24,9 @@ import { keymap } from './keymap'
 import { Places } from './places'
 import { keepTheme, keptTheme, laneTitle } from './share'
 import { SourceView } from './source'
+import { Transactions } from './transactions'
 
-const TABS = ['call', 'functions', 'flame', 'film'] as const
+const TABS = ['call', 'functions', 'flame', 'transactions', 'film'] as const
 
 export class App {
   readonly timeline: Timeline
@@ -68,6 +69,12 @@ export class App {
       byId('functions-aside'),
       session,
       new SourceView(byId('functions-source'), session),
+      goTo,
+    )
+    new Transactions(
+      byId('transactions-table'),
+      byId('transactions-aside'),
+      session,
       goTo,
     )
     this.film = new Film(
@@ -174,7 +181,9 @@ export class App {
         const by = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0
         if (by === 0) return
         event.stopPropagation()
-        const next = TABS[(i + by + TABS.length) % TABS.length]!
+        const shown = TABS.filter((tab) => !byId(`tab-${tab}`).hidden)
+        const at = shown.indexOf(TABS[i]!)
+        const next = shown[(at + by + shown.length) % shown.length]!
         session.setTab(next)
         byId(`tab-${next}`).focus()
       })

@@ -31,7 +31,7 @@ export function histogramView(histogram: readonly number[], mark: number): HTMLE
     bar.append(fill)
     bars.append(bar)
   }
-  return make(
+  const figure = make(
     'figure',
     { class: 'histogram-figure' },
     bars,
@@ -42,4 +42,6 @@ export function histogramView(histogram: readonly number[], mark: number): HTMLE
       make('span', {}, formatDuration(2 ** (last + 1))),
     ),
   )
+  figure.style.maxWidth = `${(last - first + 1) * 28}px`
+  return figure
 }

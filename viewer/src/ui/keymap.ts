@@ -1,5 +1,6 @@
 /** All commands of the page: their names, keys, and what they do. */
 import { EVENT_ANY, EVENT_BEGINS, EVENT_ENDS } from '../data/protocol'
+import { hasTransactions } from '../model/trace'
 import type { App } from './app'
 import type { Command } from './commands'
 import { copyText, reportCommand, savePicture, shownText } from './share'
@@ -108,6 +109,9 @@ export function keymap(app: App): Command[] {
     make('Show', 'The chosen call', ['Digit1'], () => session.setTab('call')),
     make('Show', 'Functions', ['Digit2'], () => session.setTab('functions')),
     make('Show', 'Flame graph', ['Digit3'], () => session.setTab('flame')),
+    make('Show', 'Transactions', ['Digit5'], () => {
+      if (hasTransactions(session.info)) session.setTab('transactions')
+    }),
     make('Show', 'Film', ['Digit4'], () => session.setTab('film')),
     make('Show', 'Fold all lanes', [], () => app.foldAll('thin')),
     make('Show', 'Unfold and show all lanes', [], () => app.foldAll('all')),
