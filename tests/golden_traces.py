@@ -479,6 +479,32 @@ def sources() -> bytes:
 
 
 @golden
+def packed() -> bytes:
+    """Chunks as columns, some of them compressed, among one of rows."""
+    builder, process, lane, (module, work, length) = start()
+    mark = process.string("mark")
+    lane.enter(module, dt=100)
+    lane.enter(work, dt=300)
+    lane.seal()
+    lane.enter(length, dt=70_000)
+    lane.leave(dt=3)
+    lane.enter(length, dt=255)
+    lane.leave(dt=256)
+    lane.op(0x08, varint(mark) + b"\0", dt=9)
+    lane.enter(work, line=12)
+    lane.unwind("ValueError")
+    lane.leave(dt=1)
+    lane.seal(packed=True)
+    for _ in range(50):
+        lane.call(work, dt=5)
+    lane.enter(work, dt=1_000_000)
+    lane.seal(packed=True)
+    lane.gap(3)
+    lane.leave()
+    return finish(builder, process, lane)
+
+
+@golden
 def tasks() -> bytes:
     """A lane that is no thread, switched to and back; arrows between lanes."""
     builder, process, lane, (module, work, _) = start()

@@ -12,6 +12,8 @@ As a script it prints a canonical dump, one line an event.
 
 from __future__ import annotations
 
+import ctypes
+import ctypes.util
 import struct
 import sys
 from collections.abc import Iterator
@@ -23,7 +25,7 @@ from typing import TypeVar
 from xxh import xxh32, xxh64
 
 MAGIC = bytes.fromhex("894D415245590D0A")
-PAD, EVENTS, DEFINITIONS, BLOBS, SOURCE = 1, 2, 3, 4, 5
+PAD, EVENTS, DEFINITIONS, BLOBS, SOURCE, PACKED = 1, 2, 3, 4, 5, 6
 OPEN, CLOSED = 1, 2
 T = TypeVar("T")
 EXTENT_MAX, NAME_MAX, DEPTH_MAX, ID_MAX = 2**30, 2**21, 2**24, 2**26 - 1
@@ -302,6 +304,13 @@ def read_extent(data: bytes, at: int, head: bytes, trace: Trace) -> Extent | Non
             return None
         payload = payload[:payload_size]
         is_whole = len(payload) == payload_size and xxh64(payload) == check
+        if is_whole and codec and kind != SOURCE:
+            try:
+                unpacked = unpack(kind, payload, raw)
+            except (EndError, DamageError, ValueError) as problem:
+                trace.problems.append(f"{at}: does not unpack: {problem!r}")
+                return None
+            payload, kind = unpacked, EVENTS if kind == PACKED else kind
     elif state != OPEN:
         trace.problems.append(f"{at}: state {state}")
         return None
@@ -309,6 +318,60 @@ def read_extent(data: bytes, at: int, head: bytes, trace: Trace) -> Extent | Non
         at, kind, flags, size, process, lane, sequence, base, end, first, count,
         snapshot, raw, codec, start_depth, state == CLOSED, is_whole, payload
     )  # fmt: skip
+
+
+def unpack(kind: int, payload: bytes, raw_size: int) -> bytes:
+    """What a packed chunk stands for."""
+    if raw_size > 65536 + 256 * len(payload):
+        raise DamageError("unpacks to too much")
+    if kind != PACKED:
+        return zstd(payload, raw_size)
+    data, columns = Bytes(payload), []
+    for _ in range(9):
+        method, size = data.u8(), data.varint()
+        if method > 1 or size > raw_size:
+            raise DamageError("a column that cannot be")
+        columns.append(
+            Bytes(zstd(data.sized(EXTENT_MAX), size) if method else data.take(size))
+        )
+    acts, high, sizes, rest = columns[1], *columns[6:]
+    rows, before = columns[0].take(columns[0].end), 0
+    while acts.at < acts.end:
+        act = acts.varint()
+        is_enter = int(act > 1)
+        low = columns[2 + 2 * before + is_enter].u8()
+        delta, before = high.varint() << 8 | low, is_enter
+        rows += varint_bytes(delta << 2 | (1 if is_enter else 2 if act == 0 else 3))
+        if is_enter:
+            rows += varint_bytes(act - 1)
+        elif act == 1:
+            rows += rest.take(sizes.varint())
+    if len(rows) != raw_size or any(some.at < some.end for some in [data, *columns]):
+        raise DamageError("another size than its header says")
+    return rows
+
+
+def varint_bytes(n: int) -> bytes:
+    out = bytearray()
+    while n > 0x7F:
+        out.append(n & 0x7F | 0x80)
+        n >>= 7
+    return bytes([*out, n])
+
+
+def zstd(data: bytes, size: int) -> bytes:
+    """By the library itself: the standard one has it from 3.14 on only."""
+    name = ctypes.util.find_library("zstd")
+    if name is None:
+        raise DamageError("there is no libzstd to read it with")
+    library, out = ctypes.CDLL(name), ctypes.create_string_buffer(size + 1)
+    library.ZSTD_decompress.restype = ctypes.c_size_t
+    library.ZSTD_decompress.argtypes = [
+        ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t
+    ]  # fmt: skip
+    if library.ZSTD_decompress(out, size, data, len(data)) != size:
+        raise DamageError("a frame that does not decompress")
+    return out.raw[:size]
 
 
 def streams(trace: Trace, kind: int) -> dict[tuple[int, int], list[Extent]]:

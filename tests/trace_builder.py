@@ -433,6 +433,7 @@ class Lane:
         self.slots: list[tuple[int, int] | None] = [None] * 32
         self.next_slot = 0
         self.events = bytearray()
+        self.tokens: list[tuple[int, int, int]] = []  # place of each, its kind, delta
         self.start_snapshot = self.snapshot()
         self.start_depth = len(self.stack)
 
@@ -446,6 +447,7 @@ class Lane:
 
     def token(self, kind: int, dt: int) -> None:
         self.now += dt
+        self.tokens.append((len(self.events), kind, dt))
         self.events += varint(dt << 2 | kind)
 
     def op(self, op: int, body: bytes = b"", *, dt: int = 10, counts: int = 1) -> None:
@@ -564,12 +566,41 @@ class Lane:
             "start_depth": self.start_depth,
         }
 
-    def seal(self) -> int:
+    def pack(self) -> bytes:
+        """The present chunk's payload as columns, some of them as zstd frames."""
+        columns = [bytearray(self.start_snapshot), *(bytearray() for _ in range(8))]
+        before, ends = 0, [at for at, _, _ in self.tokens[1:]] + [len(self.events)]
+        for (at, kind, dt), end in zip(self.tokens, ends, strict=True):
+            rest, is_enter = self.events[at + len(varint(dt << 2)) : end], kind == 1
+            columns[1] += self.after(rest) if is_enter else varint(kind == 3)
+            columns[2 + 2 * before + is_enter].append(dt & 0xFF)
+            columns[6] += varint(dt >> 8)
+            if kind == 3:
+                columns[7] += varint(len(rest))
+                columns[8] += rest
+            before = int(is_enter)
+        out = bytearray()
+        for at, column in enumerate(columns):
+            out += bytes([at % 2]) + varint(len(column))
+            out += sized(frame(bytes(column))) if at % 2 else column
+        return bytes(out)
+
+    @staticmethod
+    def after(number: bytes) -> bytes:
+        """The varint of one more."""
+        value = sum((byte & 0x7F) << 7 * at for at, byte in enumerate(number))
+        return varint(value + 1)
+
+    def seal(self, *, packed: bool = False) -> int:
         """Closes the present chunk and starts the next. Returns the chunk's offset."""
         builder = self.process.builder
         self.sequence += 1
         fields = self.fields() | {"end": self.now, "count": self.count}
-        if builder.ring:
+        if packed:
+            raw_size = len(fields["payload"])  # type: ignore[arg-type]
+            fields |= {"payload": self.pack(), "raw_size": raw_size, "codec": 1}
+            at = builder.append(PACKED, **fields)  # type: ignore[arg-type]
+        elif builder.ring:
             size, cells = builder.ring
             at = builder.ring_offset + builder.ring_next % cells * size
             builder.ring_next += 1
@@ -624,6 +655,15 @@ class Lane:
                 is_open=True, **self.fields()  # type: ignore[arg-type]
             ),
         )  # fmt: skip
+
+
+def frame(data: bytes) -> bytes:
+    """A zstd frame that stores its bytes as they are, in blocks of at most 128 KiB."""
+    out = bytes.fromhex("28B52FFD A0") + len(data).to_bytes(4, "little")
+    blocks = [data[at : at + 2**17] for at in range(0, len(data), 2**17)] or [b""]
+    for at, block in enumerate(blocks):
+        out += (len(block) << 3 | (at == len(blocks) - 1)).to_bytes(3, "little") + block
+    return out
 
 
 def tagged(value: object) -> bytes:

@@ -11,12 +11,12 @@ trap 'rm -rf "$work"' EXIT
 cd "$top"
 # The reading half, but for what asks an operating system or writes.
 export LC_ALL=C
-sources=$(ls src/query/*.c | grep -v -e open_path -e /check -e /merge)
+sources=$(ls src/query/*.c | grep -v -e open_path -e /check -e /merge -e /pack -e /write)
 "$top/src/wasm/build.sh" "$work/core.wasm" "${CLANG:-clang}" "${WASM_LD:-wasm-ld}" \
     src/wasm/shim.c src/wasm/libc.c src/wasm/expand.c \
     src/raster/colour.c src/raster/raster.c \
     src/format/definitions.c src/format/directory.c src/format/get.c \
-    src/format/stream.c src/base/checksum.c src/base/line.c src/base/memory.c \
+    src/format/stream.c src/format/unpack.c src/base/checksum.c src/base/line.c src/base/memory.c \
     src/base/number.c \
     src/base/sort.c src/base/status.c src/base/table.c $sources
 mkdir -p "$(dirname "$out")"

@@ -47,4 +47,25 @@ void marey_encode_entry(struct marey_encoder *encoder,
  * the entries of event->snapshot, whose times are as they are. */
 void marey_encode_event(struct marey_encoder *encoder, const struct marey_event *event);
 
+/* ---- packing ---- */
+
+/* Usable when all zero; one may pack many chunks after another. */
+struct marey_packer {
+    struct marey_encoder columns[9];
+    struct marey_encoder out; /* the packed payload of the last one */
+    uint8_t *scratch;         /* owned */
+    size_t scratch_room;
+};
+void marey_packer_release(struct marey_packer *packer);
+
+/* Packs the rows of a chunk of events (closed, of kind EVENTS) into packer->out, as the
+ * payload of a chunk of kind PACKED whose raw_size is the rows' size. False: it does
+ * not pay, the rows are damaged, or there is no memory; they are then kept as they are.
+ */
+bool marey_pack_events(struct marey_packer *packer, const struct marey_extent *extent,
+                       const uint8_t *rows);
+/* The same for definitions and blobs, whose codec then is MAREY_CODEC_ZSTD. */
+bool marey_pack_records(struct marey_packer *packer, const uint8_t *records,
+                        size_t size_bytes);
+
 #endif

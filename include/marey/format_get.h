@@ -45,12 +45,13 @@ struct marey_extent {
     uint8_t *copy;          /* owned; the payload of an open chunk, or NULL */
     uint32_t process;
     uint32_t lane;
-    uint32_t payload_size;
+    uint32_t payload_size; /* as marey_extent_read() gives it */
     uint32_t record_count; /* events or records */
     uint32_t snapshot_size;
     uint32_t start_depth;
     uint32_t raw_size;
-    uint8_t kind;
+    uint32_t stored_size; /* of a packed payload in the file; 0: not packed */
+    uint8_t kind;         /* packed events are EVENTS here */
     uint8_t codec;
     bool is_open;
 };
@@ -356,6 +357,25 @@ struct marey_source_head {
 };
 bool marey_source_get(const uint8_t *payload, size_t size_bytes,
                       struct marey_source_head *out);
+
+/* What a packed payload of so many bytes may unpack to at most: a file of a few bytes
+ * does not ask for gigabytes. */
+static inline uint64_t
+marey_raw_size_max(uint32_t stored_size)
+{
+    return MAREY_PACKED_RAW_BASE + (uint64_t)stored_size * MAREY_PACKED_RAW_RATIO;
+}
+
+/* Bytes of its payload in the file. */
+static inline uint32_t
+marey_extent_stored_size(const struct marey_extent *extent)
+{
+    return extent->stored_size != 0 ? extent->stored_size : extent->payload_size;
+}
+
+/* The rows of a packed chunk; true when exactly size_bytes came out. */
+bool marey_unpack_events(uint8_t *rows, size_t size_bytes, size_t snapshot_size,
+                         const uint8_t *packed, size_t packed_size);
 
 /* Decompresses zstd; true when exactly dst_size bytes came out. */
 bool marey_expand(void *dst, size_t dst_size, const void *src, size_t src_size);

@@ -124,6 +124,9 @@ bool marey_chunk_append(struct marey_file *file, const struct marey_chunk *chunk
 
 /* zstd at its fastest level into dst; 0 when it does not fit or does not pay. */
 size_t marey_compress(void *dst, size_t dst_capacity, const void *src, size_t src_size);
+/* The same at a level that takes its time. */
+size_t marey_compress_well(void *dst, size_t dst_capacity, const void *src,
+                           size_t src_size);
 
 /* Fills in place_check, and content_check for a closed header. */
 void marey_extent_seal(struct marey_extent_header *header);

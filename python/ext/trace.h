@@ -7,8 +7,8 @@
 
 #include "pycompat.h"
 
-/* Adds Trace, Call, Event, Function, Lane, Process, Total, Unrecorded, merge() and
- * export_formats() to `module`. 0, or -1 with an exception set. */
+/* Adds Trace, Call, Event, Function, Lane, Process, Total, Unrecorded, merge(), pack()
+ * and export_formats() to `module`. 0, or -1 with an exception set. */
 int marey_add_trace_types(PyObject *module);
 
 #endif

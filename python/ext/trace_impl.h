@@ -143,6 +143,7 @@ PyObject *trace_check(struct trace_object *self, PyObject *limit);
 PyObject *trace_export(struct trace_object *self, PyObject *args);
 /* Functions of the module. */
 PyObject *merge_traces(PyObject *module, PyObject *args);
+PyObject *pack_trace(PyObject *module, PyObject *args);
 PyObject *export_formats(PyObject *module, PyObject *unused);
 
 #endif

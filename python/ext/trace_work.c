@@ -541,3 +541,23 @@ merge_traces(PyObject *Py_UNUSED(module), PyObject *args)
         return work_raise(&work, &err);
     Py_RETURN_NONE;
 }
+
+/* pack(path, out_path, tick), paths as os.fsencode() gives them. */
+PyObject *
+pack_trace(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    const char *path, *out_path;
+    struct marey_error err;
+    struct work work;
+    enum marey_status st;
+    PyObject *tick;
+
+    if (!PyArg_ParseTuple(args, "yyO:pack", &path, &out_path, &tick))
+        return NULL;
+    work_begin(&work, tick);
+    st = marey_pack(path, out_path, work_tick, &work, &err);
+    work_end(&work);
+    if (st != MAREY_OK)
+        return work_raise(&work, &err);
+    Py_RETURN_NONE;
+}

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
         to_json,
         uninstall,
     )
-    from marey.trace import Info, Totals, Trace, merge, open  # noqa: A004
+    from marey.trace import Info, Totals, Trace, merge, open, pack  # noqa: A004
 
 __version__ = "0.1.0"
 
@@ -91,6 +91,7 @@ __all__ = [
     "log",
     "merge",
     "open",
+    "pack",
     "readable",
     "record",
     "show",
@@ -124,6 +125,7 @@ _HOMES = {
     "instant": "marey._core",
     "log": "marey._core",
     "merge": "marey.trace",
+    "pack": "marey.trace",
     "open": "marey.trace",
     "readable": "marey.showing",
     "record": "marey.record",

@@ -13,7 +13,9 @@ import struct
 import zlib
 from pathlib import Path
 
+import marey
 from marey import _view
+from marey._errors import MareyError
 
 KEPT_MAX = 40
 WORTH_KEEPING = 4 << 20  # smaller traces are walked in no time
@@ -32,6 +34,20 @@ def read(path: str, is_live: bool) -> tuple[bytes, bytes]:
         kept = _view.open(path)
         _keep(place, kept)
     return kept
+
+
+def is_live(path: str) -> bool:
+    """Is a process of the recorded run still there to write?"""
+    try:
+        with marey.open(path) as trace:
+            if trace.info(count=False).host != os.uname().nodename:
+                return False
+            return any(
+                not process.has_ended and Path(f"/proc/{process.pid}").exists()
+                for process in trace.processes
+            )
+    except (MareyError, OSError):
+        return False
 
 
 def _place(path: str, stat: os.stat_result) -> Path | None:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from marey import _index, _view
+from marey import _core, _index, _view
 from marey._errors import UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +50,10 @@ def _html(trace: Trace, max_size: int | None) -> Iterator[bytes]:
             f"the page and its index alone take {sum(map(len, start)):,} bytes; "
             f"allow more with --max-size"
         )
-    chunks = _chunks(Path(trace.path), room)
+    with tempfile.TemporaryDirectory(prefix="marey-") as folder:
+        packed = Path(folder, "packed.marey")
+        _core.pack(os.fsencode(trace.path), os.fsencode(packed), None)
+        chunks = _chunks(packed, room)
     head: dict[str, object] = {"name": Path(trace.path).name}
     if chunks is None:
         sources = _tag("sources", json.dumps(_sources(trace)).encode())

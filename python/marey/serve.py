@@ -19,7 +19,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import marey
 from marey import _index
 from marey._errors import MareyError
 
@@ -46,17 +45,7 @@ class Shown:
         return stat.st_size, stat.st_mtime_ns
 
     def is_live(self) -> bool:
-        """Is a process of the recorded run still there to write?"""
-        try:
-            with marey.open(self.path) as trace:
-                if trace.info(count=False).host != os.uname().nodename:
-                    return False
-                return any(
-                    not process.has_ended and Path(f"/proc/{process.pid}").exists()
-                    for process in trace.processes
-                )
-        except (MareyError, OSError):
-            return False
+        return _index.is_live(self.path)
 
     def info_and_index(self) -> tuple[bytes, bytes]:
         """What the page draws first; raises MareyError."""

@@ -7,7 +7,9 @@ when it is reached, and is gone when it is let go.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -465,6 +467,36 @@ def _is_of(lane: Lane, choices: tuple[str | int, ...] | None) -> bool:
 def open(path: str | os.PathLike[str]) -> Trace:  # noqa: A001
     """Opens a trace file for reading; it may still be being written."""
     return Trace(path)
+
+
+def pack(
+    path: str | os.PathLike[str],
+    target: str | os.PathLike[str] | None = None,
+    *,
+    tick: Callable[[float], object] | None = None,
+) -> None:
+    """Writes a trace anew in a fraction of its bytes; reading it gives the same.
+
+    Without a `target` the packed trace takes the place of the old one, which is there
+    until then; a target must not exist yet. A trace that is still being written is
+    refused with UsageError.
+    """
+    from marey import _index
+
+    if _index.is_live(os.fspath(path)):
+        raise UsageError(f"{os.fspath(path)}: is still being written; wait for its end")
+    if target is not None:
+        _core.pack(os.fsencode(path), os.fsencode(target), tick)
+        return
+    whole = Path(os.path.realpath(path))  # a link stays a link
+    part = whole.with_name(f"{whole.name}.part-{os.getpid()}")
+    _core.pack(os.fsencode(whole), os.fsencode(part), tick)
+    try:
+        part.chmod(stat.S_IMODE(whole.stat().st_mode))
+        part.replace(whole)
+    except BaseException:
+        part.unlink()
+        raise
 
 
 def merge(

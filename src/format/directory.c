@@ -98,15 +98,21 @@ is_kept(const struct scan *scan, const struct marey_extent_header *header)
         return false;
     if (scan->only_definitions)
         return header->kind == MAREY_EXTENT_DEFINITIONS;
-    return header->kind == MAREY_EXTENT_EVENTS ||
+    return header->kind == MAREY_EXTENT_EVENTS || header->kind == MAREY_EXTENT_PACKED ||
            header->kind == MAREY_EXTENT_DEFINITIONS ||
            header->kind == MAREY_EXTENT_BLOBS || header->kind == MAREY_EXTENT_SOURCE;
+}
+
+static bool
+is_packed(const struct marey_extent_header *header)
+{
+    return header->codec != MAREY_CODEC_NONE && header->kind != MAREY_EXTENT_SOURCE;
 }
 
 static struct marey_extent
 extent_of(const struct marey_extent_header *header)
 {
-    return (struct marey_extent){
+    struct marey_extent extent = {
         .offset = header->offset,
         .sequence = header->sequence,
         .base_ticks = header->base_ticks,
@@ -124,6 +130,16 @@ extent_of(const struct marey_extent_header *header)
         .codec = header->codec,
         .is_open = header->state == MAREY_STATE_OPEN,
     };
+
+    if (is_packed(header)) { /* behind the directory nobody sees it */
+        extent.stored_size = header->payload_size;
+        extent.payload_size = header->raw_size;
+        extent.raw_size = 0;
+        extent.codec = MAREY_CODEC_NONE;
+        if (extent.kind == MAREY_EXTENT_PACKED)
+            extent.kind = MAREY_EXTENT_EVENTS;
+    }
+    return extent;
 }
 
 static bool
@@ -139,28 +155,43 @@ add_extent(struct marey_directory *directory, const struct marey_extent *extent)
     return true;
 }
 
+/* Rows of events are packed as another kind, so that a reader of an older version does
+ * not take columns for rows. */
+static bool
+is_codec_right(const struct marey_extent_header *header)
+{
+    if (header->kind == MAREY_EXTENT_EVENTS)
+        return header->codec == MAREY_CODEC_NONE;
+    if (header->kind == MAREY_EXTENT_PACKED && header->codec == MAREY_CODEC_NONE)
+        return false;
+    return !is_packed(header) ||
+           (header->payload_size > 0 &&
+            header->raw_size <= marey_raw_size_max(header->payload_size));
+}
+
 /* Whose it is and how much it says to hold, against the limits. */
 static bool
 makes_sense(const struct marey_extent_header *header)
 {
     uint32_t room = header->extent_size - (uint32_t)sizeof(*header);
-    bool is_lane_right =
-        header->kind == MAREY_EXTENT_EVENTS || header->kind == MAREY_EXTENT_BLOBS
-            ? header->lane >= 1 && header->lane <= MAREY_LANE_MAX
-            : header->lane == 0;
+    bool is_lane_right = header->kind == MAREY_EXTENT_EVENTS ||
+                                 header->kind == MAREY_EXTENT_PACKED ||
+                                 header->kind == MAREY_EXTENT_BLOBS
+                             ? header->lane >= 1 && header->lane <= MAREY_LANE_MAX
+                             : header->lane == 0;
 
     if (header->process == 0 || header->process > MAREY_PROCESS_MAX || !is_lane_right)
         return false;
     if (header->state == MAREY_STATE_OPEN)
         return header->snapshot_size <= room && header->codec == MAREY_CODEC_NONE &&
-               header->kind != MAREY_EXTENT_SOURCE;
+               header->kind != MAREY_EXTENT_SOURCE &&
+               header->kind != MAREY_EXTENT_PACKED;
+    uint32_t size = is_packed(header) ? header->raw_size : header->payload_size;
     return header->state == MAREY_STATE_CLOSED && header->sequence != 0 &&
-           header->payload_size <= room &&
-           header->snapshot_size <= header->payload_size &&
-           header->record_count <= header->payload_size - header->snapshot_size &&
+           header->payload_size <= room && header->snapshot_size <= size &&
+           header->record_count <= size - header->snapshot_size &&
            header->raw_size <= MAREY_PAYLOAD_RAW_MAX &&
-           (header->codec == MAREY_CODEC_NONE ||
-            (header->codec == MAREY_CODEC_ZSTD && header->kind == MAREY_EXTENT_SOURCE));
+           header->codec <= MAREY_CODEC_ZSTD && is_codec_right(header);
 }
 
 static void

@@ -35,6 +35,7 @@
 /* marey_file_header.flags */
 #define MAREY_FILE_RING UINT64_C(1)     /* closed event chunks live in ring cells */
 #define MAREY_FILE_UNMAPPED UINT64_C(2) /* slots were not mapped: a kill loses them */
+#define MAREY_FILE_WAS_RING UINT64_C(4) /* what a ring held, rewritten as no ring */
 
 struct marey_file_header {
     uint64_t magic;
@@ -245,6 +246,8 @@ struct marey_extent_header {
 /* Limits. A reader checks every size and count against one of these before use. */
 #define MAREY_EXTENT_SIZE_MAX (UINT32_C(1) << 30)
 #define MAREY_PAYLOAD_RAW_MAX (UINT32_C(1) << 28)
+#define MAREY_PACKED_RAW_BASE 65536 /* a packed payload may unpack to this, and */
+#define MAREY_PACKED_RAW_RATIO 256  /* so many times its size, and no more */
 #define MAREY_SLOT_SIZE_MIN 4096
 #define MAREY_SLOT_SIZE_MAX 65536
 #define MAREY_SLOT_SIZE_DEEP                                                           \

@@ -46,9 +46,9 @@ static bool
 reaches_beyond(const struct marey_directory *directory,
                const struct marey_extent *extent)
 {
-    return !extent->is_open &&
-           extent->offset + sizeof(struct marey_extent_header) + extent->payload_size >
-               directory->size_bytes;
+    return !extent->is_open && extent->offset + sizeof(struct marey_extent_header) +
+                                       marey_extent_stored_size(extent) >
+                                   directory->size_bytes;
 }
 
 /* A process that is killed while it copies a slot to the tail leaves half a chunk
@@ -81,7 +81,8 @@ drop_truncated(struct marey_directory *directory)
             continue;
         }
         directory->damaged_count++;
-        marey_directory_note(directory, extents[i].offset, extents[i].payload_size,
+        marey_directory_note(directory, extents[i].offset,
+                             marey_extent_stored_size(&extents[i]),
                              MAREY_DAMAGE_TRUNCATED);
     }
     directory->extent_count = kept;
@@ -105,7 +106,8 @@ drop_doubles(struct marey_directory *directory)
             }
             if (!extents[i].is_open)
                 marey_directory_note(directory, extents[i].offset,
-                                     extents[i].payload_size, MAREY_DAMAGE_TWICE);
+                                     marey_extent_stored_size(&extents[i]),
+                                     MAREY_DAMAGE_TWICE);
             marey_memory_free(extents[i].copy);
             extents[i].copy = NULL;
             continue;
@@ -176,6 +178,30 @@ marey_extent_is_there(const struct marey_directory *directory,
            (now.state == MAREY_STATE_OPEN) == extent->is_open;
 }
 
+static enum marey_status
+read_packed(const struct marey_directory *directory, const struct marey_extent *extent,
+            uint8_t *dst)
+{
+    uint64_t start = extent->offset + sizeof(struct marey_extent_header);
+    uint32_t size = extent->stored_size;
+    uint8_t *stored = marey_memory_new(size, 1);
+    enum marey_status status = MAREY_OK;
+
+    if (stored == NULL)
+        return MAREY_NOMEM;
+    if (!marey_directory_read(directory, start, stored, size))
+        status = MAREY_IO;
+    else if (marey_checksum64(stored, size) != extent->payload_check)
+        status = MAREY_CORRUPT;
+    else if (!(extent->kind == MAREY_EXTENT_EVENTS
+                   ? marey_unpack_events(dst, extent->payload_size,
+                                         extent->snapshot_size, stored, size)
+                   : marey_expand(dst, extent->payload_size, stored, size)))
+        status = MAREY_CORRUPT;
+    marey_memory_free(stored);
+    return status;
+}
+
 enum marey_status
 marey_extent_read(const struct marey_directory *directory,
                   const struct marey_extent *extent, uint8_t *dst)
@@ -187,12 +213,29 @@ marey_extent_read(const struct marey_directory *directory,
         memcpy(dst, extent->copy, extent->payload_size);
         return MAREY_OK;
     }
+    if (extent->stored_size != 0)
+        return read_packed(directory, extent, dst);
     if (!marey_directory_read(directory, start, dst, extent->payload_size))
         return MAREY_IO;
     is_whole = extent->is_open ? marey_extent_is_there(directory, extent)
                                : marey_checksum64(dst, extent->payload_size) ==
                                      extent->payload_check;
     return is_whole ? MAREY_OK : MAREY_CORRUPT;
+}
+
+/* A packed payload is a few slots large at most, so it is unpacked anew. */
+static bool
+read_packed_part(const struct marey_directory *directory,
+                 const struct marey_extent *extent, size_t at, uint8_t *dst,
+                 size_t size_bytes)
+{
+    uint8_t *whole = marey_memory_new(extent->payload_size, 1);
+    bool is_read = whole != NULL && read_packed(directory, extent, whole) == MAREY_OK;
+
+    if (is_read)
+        memcpy(dst, whole + at, size_bytes);
+    marey_memory_free(whole);
+    return is_read;
 }
 
 bool
@@ -202,6 +245,8 @@ marey_extent_read_part(const struct marey_directory *directory,
 {
     if (at > extent->payload_size || size_bytes > extent->payload_size - at)
         return false;
+    if (extent->stored_size != 0)
+        return read_packed_part(directory, extent, at, dst, size_bytes);
     if (extent->copy == NULL)
         return marey_directory_read(
             directory, extent->offset + sizeof(struct marey_extent_header) + at, dst,

@@ -83,7 +83,7 @@ static void
 check_file_header(struct checker *checker)
 {
     const struct marey_file_header *header = &checker->trace->directory->header;
-    uint64_t known = MAREY_FILE_RING | MAREY_FILE_UNMAPPED;
+    uint64_t known = MAREY_FILE_RING | MAREY_FILE_UNMAPPED | MAREY_FILE_WAS_RING;
     bool is_ring = (header->flags & MAREY_FILE_RING) != 0;
 
     if (header->clock != MAREY_CLOCK_TSC && header->clock != MAREY_CLOCK_MONOTONIC)
@@ -136,8 +136,8 @@ check_counters(struct checker *checker)
 
     for (size_t i = 0; i < directory->extent_count; i++) {
         const struct marey_extent *extent = &directory->extents[i];
-        uint64_t extent_end =
-            extent->offset + sizeof(struct marey_extent_header) + extent->payload_size;
+        uint64_t extent_end = extent->offset + sizeof(struct marey_extent_header) +
+                              marey_extent_stored_size(extent);
         process = extent->process > process ? extent->process : process;
         lane = extent->lane > lane ? extent->lane : lane;
         end = extent_end > end ? extent_end : end;

@@ -1,27 +1,21 @@
 /* Merging: one trace out of several, chunk by chunk, in constant memory.
  *
  *   a.marey  b.marey      processes and lanes get new serials, in order of the paths;
- *        \    /           chunks keep their order and numbers; payloads are copied
- *        c.marey          where nothing in them changes
+ *        \    /           chunks keep their order and numbers; payloads are taken
+ *        c.marey          over where nothing in them changes, and packed
  *
  * The clock of the whole is that of the trace that began first. The first page is
  * written last: until then the new file is no trace.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
-
-#include "base/checksum.h"
-#include "marey/format_put.h"
 #include "query/rewrite.h"
+#include "query/write.h"
 
 struct merge {
     struct marey_trace **traces; /* owned */
     struct rewrite *rewrites;    /* owned */
     uint32_t count;
     uint32_t whole; /* index of the trace whose clock it is */
-    int fd;
-    uint64_t tail;
+    struct trace_writer writer;
     uint32_t process_count, lane_count;
     uint64_t event_count, lost_count;
     uint64_t flags;
@@ -41,56 +35,8 @@ fail_memory(struct merge *merge)
 
 /* ---- writing ---- */
 
-static enum marey_status
-write_at(struct merge *merge, uint64_t offset, const void *bytes, size_t size_bytes)
-{
-    const uint8_t *at = bytes;
-
-    while (size_bytes > 0) {
-        ssize_t size = pwrite(merge->fd, at, size_bytes, (off_t)offset);
-        if (size < 0 && errno == EINTR)
-            continue;
-        if (size <= 0)
-            return marey_fail(merge->err, errno == ENOSPC ? MAREY_FULL : MAREY_IO,
-                              "cannot write %s: %s", merge->out_path, strerror(errno));
-        at += size;
-        offset += (uint64_t)size;
-        size_bytes -= (size_t)size;
-    }
-    return MAREY_OK;
-}
-
-/* A closed chunk at the tail. The header says all but where it stands. */
-static enum marey_status
-write_chunk(struct merge *merge, struct marey_extent_header *header,
-            const uint8_t *payload)
-{
-    static const uint8_t zeros[MAREY_EXTENT_ALIGN];
-    uint64_t size = sizeof(*header) + (uint64_t)header->payload_size;
-    uint64_t padded =
-        (size + MAREY_EXTENT_ALIGN - 1) / MAREY_EXTENT_ALIGN * MAREY_EXTENT_ALIGN;
-
-    if (padded > MAREY_EXTENT_SIZE_MAX)
-        return marey_fail(merge->err, MAREY_FULL, "a chunk grows beyond its limit");
-    header->magic = MAREY_EXTENT_MAGIC;
-    header->header_size = sizeof(*header);
-    header->offset = merge->tail;
-    header->extent_size = (uint32_t)padded;
-    header->state = MAREY_STATE_CLOSED;
-    header->payload_check = marey_checksum64(payload, header->payload_size);
-    marey_extent_seal(header);
-    enum marey_status status = write_at(merge, merge->tail, header, sizeof(*header));
-    if (status == MAREY_OK)
-        status = write_at(merge, merge->tail + sizeof(*header), payload,
-                          header->payload_size);
-    if (status == MAREY_OK)
-        status = write_at(merge, merge->tail + size, zeros, (size_t)(padded - size));
-    merge->tail += padded;
-    return status;
-}
-
-static enum marey_status
-write_file_header(struct merge *merge)
+static struct marey_file_header
+file_header(const struct merge *merge)
 {
     const struct marey_trace *whole = merge->traces[merge->whole];
     struct marey_file_header header = whole->directory->header;
@@ -103,7 +49,7 @@ write_file_header(struct merge *merge)
     memset(header.reserved_a, 0, sizeof(header.reserved_a));
     memset(header.reserved_b, 0, sizeof(header.reserved_b));
     memset(header.reserved_c, 0, sizeof(header.reserved_c));
-    header.tail = merge->tail;
+    header.tail = merge->writer.tail;
     header.process_count = merge->process_count;
     header.lane_count = merge->lane_count;
     header.event_count = merge->event_count;
@@ -116,7 +62,7 @@ write_file_header(struct merge *merge)
             slot = (slot + 1) % MAREY_SOURCE_KEYS;
         header.source_keys[slot] = key;
     }
-    return write_at(merge, 0, &header, sizeof(header));
+    return header;
 }
 
 /* ---- chunks ---- */
@@ -187,7 +133,7 @@ merge_chunk(struct merge *merge, struct rewrite *rewrite,
     }
     if (!is_whole || is_known_source(merge, extent))
         return MAREY_OK; /* damage shows as a loss in the new trace, too */
-    return write_chunk(merge, &header, payload);
+    return marey_writer_chunk(&merge->writer, &header, payload);
 }
 
 /* All chunks of one kind. */
@@ -295,30 +241,22 @@ plan(struct merge *merge)
 static enum marey_status
 write_all(struct merge *merge)
 {
-    enum marey_status status = MAREY_OK;
+    struct marey_file_header header = {0};
+    enum marey_status status =
+        marey_writer_open(&merge->writer, merge->out_path, merge->err);
 
-    merge->fd = open(merge->out_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (merge->fd < 0)
-        return marey_fail(merge->err, MAREY_IO, "cannot create %s: %s", merge->out_path,
-                          strerror(errno));
-    merge->tail = MAREY_PAGE_SIZE;
     for (uint32_t i = 0; i < merge->count && status == MAREY_OK; i++)
         status = merge_trace(merge, &merge->rewrites[i]);
     if (status == MAREY_OK)
-        status = write_file_header(merge);
-    if (close(merge->fd) != 0 && status == MAREY_OK)
-        status = marey_fail(merge->err, MAREY_IO, "cannot write %s: %s",
-                            merge->out_path, strerror(errno));
-    if (status != MAREY_OK)
-        unlink(merge->out_path);
-    return status;
+        header = file_header(merge);
+    return marey_writer_close(&merge->writer, &header, false, status);
 }
 
 enum marey_status
 marey_merge(const char *const *paths, uint32_t path_count, const char *out_path,
             struct marey_error *err)
 {
-    struct merge merge = {.fd = -1, .out_path = out_path, .err = err};
+    struct merge merge = {.out_path = out_path, .err = err};
 
     if (path_count == 0)
         return marey_fail(err, MAREY_USAGE, "no traces to merge");

@@ -109,7 +109,8 @@ marey_trace_info(const struct marey_trace *trace, struct marey_trace_info *out)
         .chunk_count = (uint32_t)directory->extent_count,
         .damaged_count = directory->damaged_count + trace->damaged_count,
         .skipped_bytes = directory->skipped_bytes,
-        .is_ring = (directory->header.flags & MAREY_FILE_RING) != 0,
+        .is_ring =
+            (directory->header.flags & (MAREY_FILE_RING | MAREY_FILE_WAS_RING)) != 0,
         .is_unmapped = (directory->header.flags & MAREY_FILE_UNMAPPED) != 0,
     };
     if (trace->has_window) {

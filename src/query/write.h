@@ -1,0 +1,34 @@
+/* Writing a whole trace anew, chunk after chunk: what merge and pack share. */
+#ifndef MAREY_QUERY_WRITE_H
+#define MAREY_QUERY_WRITE_H
+
+#include "marey/format_encode.h"
+#include "marey/status.h"
+
+/* The first page is written last: until then the new file is no trace. */
+struct trace_writer {
+    int fd;
+    uint64_t tail;              /* where the next chunk goes */
+    const char *path;           /* borrowed */
+    struct marey_error *err;    /* borrowed */
+    struct marey_packer packer; /* all zero before the first chunk */
+};
+
+/* Makes the file, which must not be there yet. */
+enum marey_status marey_writer_open(struct trace_writer *writer, const char *path,
+                                    struct marey_error *err);
+/* A closed chunk, packed where that pays. The header says all but where it stands. */
+enum marey_status marey_writer_chunk(struct trace_writer *writer,
+                                     struct marey_extent_header *header,
+                                     const uint8_t *payload);
+/* A closed chunk as it is, its checks included, whether they hold or not. */
+enum marey_status marey_writer_copy(struct trace_writer *writer,
+                                    struct marey_extent_header *header,
+                                    const uint8_t *payload);
+/* Writes the first page, if all went well so far; else takes the file away. `is_safe`:
+ * what was written is on the disk when this returns. */
+enum marey_status marey_writer_close(struct trace_writer *writer,
+                                     const struct marey_file_header *header,
+                                     bool is_safe, enum marey_status status);
+
+#endif
