@@ -12,6 +12,7 @@
  *   system                              the same in the process's own, for the moment
  *   _exit                               the status
  *   waitpid wait wait3 wait4 waitid     the status of a child
+ *   sys.setprofile                      see set_profile()
  *
  * Nothing of this can be seen from Python: the function objects are the same, and so
  * are arguments and results, but for that one variable. stop() puts the entries back.
@@ -39,7 +40,7 @@
 #define FORK_EXEC_PREEXEC 21
 #define ARGUMENTS_MAX 40 /* of a call that is changed; more: it is left as it is */
 
-enum kind { FORK, SPAWN, EXEC, SHELL, EXIT, WAIT, WAIT_ID };
+enum kind { FORK, SPAWN, EXEC, SHELL, EXIT, WAIT, WAIT_ID, PROFILE };
 static struct method {
     const char *module, *name;
     enum kind kind;
@@ -61,6 +62,7 @@ static struct method {
     {"posix", "wait3", WAIT, -1, NULL, NULL},
     {"posix", "wait4", WAIT, -1, NULL, NULL},
     {"posix", "waitid", WAIT_ID, -1, NULL, NULL},
+    {"sys", "setprofile", PROFILE, -1, NULL, NULL},
 };
 #define METHOD_COUNT (sizeof(methods) / sizeof(methods[0]))
 
@@ -83,6 +85,7 @@ go(const struct call *call)
 
     switch (call->method->def->ml_flags) {
     case METH_NOARGS: return original(call->self, NULL);
+    case METH_O: return original(call->self, call->args[0]);
     case METH_FASTCALL:
         return ((_PyCFunctionFast)(void (*)(void))original)(call->self, call->args,
                                                             call->count);
@@ -534,6 +537,47 @@ wait_id(struct call *call)
     return result;
 }
 
+/* ---- the program's own profiler ---- */
+
+#if MAREY_HAS_MONITORING
+static MAREY_THREAD_LOCAL Py_tracefunc real_profiler;
+
+/* Stands for the program's profiler until its first event, and keeps one from it. */
+static int
+first_event(PyObject *object, PyFrameObject *frame, int what, PyObject *argument)
+{
+    Py_tracefunc real = real_profiler;
+
+    PyThreadState_Get()->c_profilefunc = real;
+    if (what == PyTrace_C_RETURN && PyCFunction_Check(argument) &&
+        strcmp(((PyCFunctionObject *)argument)->m_ml->ml_name, "setprofile") == 0)
+        return 0;
+    return real(object, frame, what, argument);
+}
+#endif
+
+/* Where C calls are watched, the interpreter tells a profiler that was just set of the
+ * return of sys.setprofile() itself, whose call it has not seen: the `profile` module
+ * fails on that. Nobody sees it where nothing is recorded. */
+static PyObject *
+set_profile(struct call *call)
+{
+#if MAREY_HAS_MONITORING
+    PyThreadState *state = PyThreadState_Get();
+    bool was_set = state->c_profilefunc != NULL;
+    PyObject *result = go(call);
+
+    if (!was_set && tracer.c_calls && state->c_profilefunc != NULL &&
+        state->c_profilefunc != first_event) {
+        real_profiler = state->c_profilefunc;
+        state->c_profilefunc = first_event;
+    }
+    return result;
+#else
+    return go(call);
+#endif
+}
+
 /* ---- the wrappers ---- */
 
 static PyObject *
@@ -551,6 +595,7 @@ intercept(unsigned index, PyObject *self, PyObject *const *args, Py_ssize_t coun
     case SHELL: return shell(&call);
     case EXIT: return exit_now(&call);
     case WAIT: return wait_for(&call);
+    case PROFILE: return set_profile(&call);
     default: return wait_id(&call);
     }
 }
@@ -559,12 +604,16 @@ intercept(unsigned index, PyObject *self, PyObject *const *args, Py_ssize_t coun
 #define FORMS(X)                                                                       \
     X(0)                                                                               \
     X(1)                                                                               \
-    X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
+    X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 #define DEFINE(index)                                                                  \
     static PyObject *none_##index(PyObject *self, PyObject *unused)                    \
     {                                                                                  \
         (void)unused;                                                                  \
         return intercept(index, self, NULL, 0, NULL);                                  \
+    }                                                                                  \
+    static PyObject *one_##index(PyObject *self, PyObject *argument)                   \
+    {                                                                                  \
+        return intercept(index, self, &argument, 1, NULL);                             \
     }                                                                                  \
     static PyObject *tuple_##index(PyObject *self, PyObject *args)                     \
     {                                                                                  \
@@ -584,10 +633,11 @@ intercept(unsigned index, PyObject *self, PyObject *const *args, Py_ssize_t coun
 FORMS(DEFINE)
 
 static const struct {
-    PyCFunction none, tuple, fast, names;
+    PyCFunction none, one, tuple, fast, names;
 } forms[] = {
 #define ROW(index)                                                                     \
-    {none_##index, tuple_##index, (PyCFunction)(void (*)(void))fast_##index,           \
+    {none_##index, one_##index, tuple_##index,                                         \
+     (PyCFunction)(void (*)(void))fast_##index,                                        \
      (PyCFunction)(void (*)(void))names_##index},
     FORMS(ROW)};
 _Static_assert(sizeof(forms) / sizeof(forms[0]) == METHOD_COUNT, "one for each method");
@@ -597,6 +647,7 @@ form_of(size_t index)
 {
     switch (methods[index].def->ml_flags) {
     case METH_NOARGS: return forms[index].none;
+    case METH_O: return forms[index].one;
     case METH_VARARGS: return forms[index].tuple;
     case METH_FASTCALL: return forms[index].fast;
     case METH_FASTCALL | METH_KEYWORDS: return forms[index].names;
@@ -665,7 +716,7 @@ set_entries(bool is_on, bool has_starts)
         items = PySequence_List(set);
     for (size_t i = 0; i < METHOD_COUNT; i++) {
         enum kind kind = methods[i].kind;
-        bool is_start = kind != EXIT && kind != WAIT && kind != WAIT_ID;
+        bool is_start = kind <= SHELL;
         if (methods[i].original != NULL)
             __atomic_store_n(&methods[i].def->ml_meth,
                              is_on && (has_starts || !is_start) ? form_of(i)

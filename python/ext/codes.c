@@ -445,7 +445,7 @@ put_in_slot(PyCodeObject *code, struct marey_function *function)
         ((struct code_names *)function->owner)->code = code;
     if (is_tagged(function) && function->owner != NULL)
         ((struct code_names *)function->owner)->was_tagged = true;
-    return pc_set_extra((PyObject *)code, tracer.extra_index, tagged(function));
+    return pc_set_code_extra(code, tracer.extra_index, tagged(function));
 }
 
 void
@@ -494,7 +494,7 @@ codes_watch(PyCodeObject *code)
         if (function == NULL)
             return;
         function->is_skipped = true;
-        if (pc_set_extra((PyObject *)code, tracer.extra_index, function) < 0)
+        if (pc_set_code_extra(code, tracer.extra_index, function) < 0)
             PyErr_Clear();
     }
     function->is_watched = true;
@@ -510,7 +510,7 @@ pass_over(PyCodeObject *code)
     if (tracer.unchosen == NULL)
         return NULL;
     tracer.unchosen->is_skipped = true;
-    return pc_set_extra((PyObject *)code, tracer.extra_index, tracer.unchosen) == 0
+    return pc_set_code_extra(code, tracer.extra_index, tracer.unchosen) == 0
                ? tracer.unchosen
                : NULL;
 }

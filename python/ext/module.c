@@ -75,12 +75,12 @@ end_at_process_end(void)
 /* ---- start ---- */
 
 static PyObject *
-bytes_tuple(PyObject *sequence)
+bytes_tuple(PyObject *sequence, PyObject *(*encode)(PyObject *text))
 {
     PyObject *list = PySequence_List(sequence), *tuple = NULL;
 
     for (Py_ssize_t i = 0; list != NULL && i < PyList_GET_SIZE(list); i++) {
-        PyObject *bytes = PyUnicode_EncodeFSDefault(PyList_GET_ITEM(list, i));
+        PyObject *bytes = encode(PyList_GET_ITEM(list, i));
         if (bytes == NULL)
             goto done;
         PyList_SetItem(list, i, bytes);
@@ -92,12 +92,29 @@ done:
     return tuple;
 }
 
+/* Asked before anything is touched: by now another interpreter of this process may be
+ * here. */
+static int
+refuse(void)
+{
+    if (PyInterpreterState_Get() != PyInterpreterState_Main())
+        PyErr_SetString(PyExc_RuntimeError,
+                        "recording starts in the main interpreter only");
+    else if (marey_recording_is_on())
+        PyErr_SetString(PyExc_RuntimeError,
+                        "a recording is on already in this process; stop it first");
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 static int
 set_filters(PyObject *include, PyObject *exclude, PyObject *own_folder)
 {
     char folder[4096];
-    PyObject *includes = bytes_tuple(include), *excludes = bytes_tuple(exclude);
 
+    if (refuse() < 0)
+        return -1;
+    PyObject *includes = bytes_tuple(include, PyUnicode_EncodeFSDefault),
+             *excludes = bytes_tuple(exclude, PyUnicode_EncodeFSDefault);
     if (includes == NULL || excludes == NULL) {
         Py_XDECREF(includes);
         Py_XDECREF(excludes);
@@ -118,7 +135,7 @@ set_filters(PyObject *include, PyObject *exclude, PyObject *own_folder)
 static int
 set_transactions(PyObject *patterns, bool is_only, unsigned detail)
 {
-    PyObject *chosen = bytes_tuple(patterns);
+    PyObject *chosen = bytes_tuple(patterns, PyUnicode_EncodeFSDefault);
 
     if (chosen == NULL)
         return -1;
@@ -142,7 +159,8 @@ raise_error(const struct marey_error *err)
 /* Texts of this process: argv as the system started it, and so on. */
 struct texts {
     struct marey_process_texts view;
-    PyObject *argv, *executable, *directory; /* owned: bytes */
+    PyObject *argv; /* owned: tuple of bytes, UTF-8 */
+    PyObject *executable, *directory, *program, *options; /* owned: UTF-8 */
     const char *arguments[1024];
 };
 
@@ -152,31 +170,53 @@ texts_release(struct texts *texts)
     Py_XDECREF(texts->argv);
     Py_XDECREF(texts->executable);
     Py_XDECREF(texts->directory);
+    Py_XDECREF(texts->program);
+    Py_XDECREF(texts->options);
+}
+
+/* A path or a name as the system spells it, in the trace's spelling of texts. New. */
+static PyObject *
+text_of(const char *bytes)
+{
+    PyObject *text = PyUnicode_DecodeFSDefault(bytes);
+    PyObject *result = text == NULL ? NULL : codes_utf8(text);
+
+    Py_XDECREF(text);
+    return result;
+}
+
+static const char *
+bytes_or_none(PyObject *bytes)
+{
+    return bytes == NULL ? "" : PyBytes_AS_STRING(bytes);
 }
 
 static void
-texts_fill(struct texts *texts, PyObject *argv, const char *program)
+texts_fill(struct texts *texts, PyObject *argv, const char *program,
+           const char *options)
 {
-    static char directory[4096];
+    char directory[4096];
     PyObject *executable = PySys_GetObject("executable");
 
     memset(texts, 0, sizeof(*texts));
-    texts->argv = bytes_tuple(argv);
+    texts->argv = bytes_tuple(argv, codes_utf8);
     for (Py_ssize_t i = 0;
          texts->argv != NULL && i < PyTuple_GET_SIZE(texts->argv) && i < 1024; i++) {
         texts->arguments[i] = PyBytes_AS_STRING(PyTuple_GET_ITEM(texts->argv, i));
         texts->view.argument_count++;
     }
     if (executable != NULL && PyUnicode_Check(executable))
-        texts->executable = PyUnicode_EncodeFSDefault(executable);
+        texts->executable = codes_utf8(executable);
     if (getcwd(directory, sizeof(directory)) == NULL)
         directory[0] = '\0';
+    texts->directory = text_of(directory);
+    texts->program = text_of(program);
+    texts->options = text_of(options);
     texts->view.arguments = texts->arguments;
-    texts->view.executable =
-        texts->executable == NULL ? "" : PyBytes_AS_STRING(texts->executable);
+    texts->view.executable = bytes_or_none(texts->executable);
     texts->view.version = PY_VERSION;
-    texts->view.directory = directory;
-    texts->view.program = program;
+    texts->view.directory = bytes_or_none(texts->directory);
+    texts->view.program = bytes_or_none(texts->program);
     PyErr_Clear();
 }
 
@@ -265,11 +305,11 @@ start(PyObject *module, PyObject *args, PyObject *keywords)
     options.file.no_mapping = unmapped;
     options.max_depth = max_depth;
     options.min_duration_ns = min_duration_ns;
-    options.options_text = text;
     options.no_children = !children;
     options.parent = parent;
     options.flow = flow;
-    texts_fill(&texts, argv, program);
+    texts_fill(&texts, argv, program, text);
+    options.options_text = bytes_or_none(texts.options);
     if (watch_start() < 0) {
         Py_DECREF(path);
         return NULL;

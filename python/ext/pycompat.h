@@ -12,6 +12,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #if PY_VERSION_HEX < 0x030B0000
@@ -202,6 +203,28 @@ static inline bool
 pc_has_run(const PyCodeObject *code, Py_ssize_t offset)
 {
     return offset >= code->_co_firsttraceable * (Py_ssize_t)sizeof(uint16_t);
+}
+
+/* The interpreter's own makes room for all users of such slots, and then calls each
+ * one's function at the code object's end, with NULL where it has put nothing: also
+ * functions that are gone by then. So there is only room for ours. */
+static inline int
+pc_set_code_extra(PyCodeObject *code, Py_ssize_t index, void *value)
+{
+#ifndef Py_GIL_DISABLED
+    if (code->co_extra == NULL) {
+        size_t count = (size_t)index + 1;
+        struct pc_code_extra *extra = PyMem_Calloc(
+            1, offsetof(struct pc_code_extra, slots) + count * sizeof(extra->slots[0]));
+        if (extra == NULL)
+            return -1;
+        extra->size = (Py_ssize_t)count;
+        extra->slots[index] = value;
+        code->co_extra = extra;
+        return 0;
+    }
+#endif
+    return pc_set_extra((PyObject *)code, index, value);
 }
 
 /* Keeps the exception that is set, if any, from what happens in between. */

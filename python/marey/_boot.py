@@ -42,11 +42,23 @@ def _record(value: str) -> None:
     base, is_child, origin = value.partition(";from=")
     try:
         _start(base, origin, bool(is_child))
+    except ImportError as error:
+        # A subinterpreter has a site of its own; its process is recorded already.
+        if "subinterpreters" not in str(error) and not is_child:
+            _say(str(error))
     except Exception as error:
+        if _is_recording():
+            return  # as above, where subinterpreters share all modules
         # A child may be unable to join (another user, another root): its messages are
         # its own, and the parent's trace says that it was started.
         if not is_child:
             _say(str(error))
+
+
+def _is_recording() -> bool:
+    from marey import _core
+
+    return _core.is_recording()
 
 
 def _say(message: str, what: str = "not recording this process") -> None:

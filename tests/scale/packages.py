@@ -83,7 +83,7 @@ def source_of(package: str, work: Path, python: Path) -> Path | None:
         done = subprocess.run(
             [
                 python, "-m", "pip", "download", "-q", "--no-deps", "--no-binary",
-                ":all:", "-d", folder, package
+                package, "-d", folder, package
             ],
             capture_output=True,
             text=True,
