@@ -177,6 +177,23 @@ begin_watch(void)
     return watch;
 }
 
+/* Has the exception raised, here, that was too late for the repr. It is not taken back
+ * by PyThreadState_SetAsyncExc(…, NULL): on 3.11 that leaves the interpreter asking for
+ * it for ever, and under a profile function in an endless loop. */
+static void
+receive(void)
+{
+    struct pc_exception saved = pc_exception_take();
+    PyObject *names = PyDict_New();
+    PyObject *result =
+        names == NULL ? NULL : PyRun_String("0", Py_eval_input, names, names);
+
+    Py_XDECREF(result);
+    Py_XDECREF(names);
+    PyErr_Clear();
+    pc_exception_give(saved);
+}
+
 /* Whether the time was over. */
 static bool
 end_watch(struct watch *watch)
@@ -185,8 +202,8 @@ end_watch(struct watch *watch)
     bool has_fired = watch->has_fired;
     watch->thread = 0;
     pthread_mutex_unlock(&lock);
-    if (has_fired) /* it may not have been raised yet */
-        PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), NULL);
+    if (has_fired && PyThreadState_Get()->async_exc != NULL)
+        receive();
     return has_fired;
 }
 
