@@ -316,6 +316,18 @@ const char *marey_log_class_name(uint8_t log_class);
 /* Shell-style: '*', '?', sets. The whole text has to match. */
 bool marey_text_matches(struct marey_text text, struct marey_text pattern);
 
+/* Where functions are chosen, what is logged outside of their calls is not: a log in a
+ * function that is left out stays with its nearest caller that is shown, if any. */
+static inline bool
+marey_step_is_chosen(const struct marey_step *step,
+                     const struct marey_selection *selection)
+{
+    bool is_log = step->kind == MAREY_STEP_INSTANT ||
+                  step->kind == MAREY_STEP_COUNTER || step->kind == MAREY_STEP_LOG;
+
+    return !is_log || selection->functions == NULL || step->parent != MAREY_NO_INDEX;
+}
+
 /* Whether the step has a value, as one line of text, that matches the pattern: a shell-
  * style one, or NAME=PATTERN. Looks at arguments (begins and ends of calls), return
  * values (their name is `return`), values and names of points, numbers of counters. */

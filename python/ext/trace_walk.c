@@ -87,6 +87,8 @@ is_wanted(struct walk_object *self, const struct marey_step *step)
 {
     bool has_value = false;
 
+    if (!marey_step_is_chosen(step, &self->pick.selection))
+        return false;
     if (self->form == STEP_AS_LOG) {
         if (step->kind != MAREY_STEP_INSTANT && step->kind != MAREY_STEP_COUNTER &&
             step->kind != MAREY_STEP_LOG)

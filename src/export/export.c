@@ -89,6 +89,8 @@ feed(const struct marey_target *target, void *state, struct marey_walk *walk,
     enum marey_status st;
 
     while (marey_walk_next(walk, &step)) {
+        if (!marey_step_is_chosen(&step, &progress->options->selection))
+            continue;
         target->step(state, &step);
         if (out->status != MAREY_OK)
             break;

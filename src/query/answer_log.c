@@ -66,6 +66,7 @@ marey_answer_logs(struct marey_trace *trace, const struct marey_question *questi
                                                         ((double)info.event_count + 1)))
             st = marey_fail(err, MAREY_STOPPED, "stopped");
         is_wanted = is_log(&step) &&
+                    marey_step_is_chosen(&step, &question->selection) &&
                     (name.size_bytes == 0 ||
                      marey_text_matches(marey_trace_string(trace, step.string), name));
         if (is_wanted && value.size_bytes > 0 &&

@@ -160,3 +160,21 @@ def test_calls_are_found_by_their_values(trace: Path) -> None:
         assert list(opened.calls(value="size=7")) == []
         kinds = {event.kind for event in opened.events(value="*k1*")}
         assert kinds == {"instant"}
+
+
+def test_a_log_of_chosen_functions_is_what_was_logged_in_their_calls(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "app.py").write_text(
+        "import marey\n"
+        "def helper():\n    marey.instant('inside')\n"
+        "def work():\n    helper()\n"
+        "work()\nhelper()\n"
+    )
+    harness.record(tmp_path / "t.marey", tmp_path / "app.py")
+    lines = show(tmp_path / "t.marey", "--log", "--function", "__main__:work")
+    assert [line.split()[-1] for line in lines] == ["inside"]
+    with marey.open(tmp_path / "t.marey") as opened:
+        found = list(opened.logs(function="__main__:work"))
+        assert [log.function and log.function.name for log in found] == ["work"]
+        assert len(list(opened.logs())) == 2

@@ -22,6 +22,8 @@ INNER = 3  # calls of the stack that are near it
 REPEATS_SHOWN = 3  # of calls that stand in the stack again and again
 MACHINERY = ("importlib", "_frozen_importlib", "zipimport")  # of imports
 
+CODE = ("<function ", "<class ", "<module ", "<built-in ")  # what lines are made of
+
 DESCRIPTION = """\
 Tells how the program ended, from its trace alone, also when it was killed: the
 exceptions that led to one another; the calls they left, or that were open, with the
@@ -229,7 +231,7 @@ def _frame(frame: dict[str, Any], *, is_inner: bool) -> list[str]:
     line = found[0]["line"] if len(found) == 1 else 0
     lines = [f"  {_place(frame['function'], line)}"]
     if not found and frame["function"] and frame["function"]["line"]:
-        lines.append("      its first line; which one it was in was not recorded")
+        lines.append(f"      {_last_seen(frame)}")
     if len(found) > 1:
         numbers = ", ".join(str(one["line"]) for one in found)
         lines.append(f"      one of the lines {numbers}")
@@ -249,6 +251,15 @@ def _frame(frame: dict[str, Any], *, is_inner: bool) -> list[str]:
     return lines
 
 
+def _last_seen(frame: dict[str, Any]) -> str:
+    """Where the line is not known: the line of what was logged last."""
+    for entry in frame["names"]:
+        for value in entry.get("values", []):
+            if value["name"] == "line":
+                return f"its first line; it was seen last in line {value['text']}"
+    return "its first line; which one it was in was not recorded"
+
+
 def _values(frame: dict[str, Any], found: list[dict[str, Any]]) -> list[str]:
     """Those of the names in its line; where it is not known, all of them."""
     values = last_values(frame)
@@ -258,7 +269,7 @@ def _values(frame: dict[str, Any], found: list[dict[str, Any]]) -> list[str]:
     chosen = {}
     for name in names:
         for known in (name, name.rpartition(".")[2]):
-            if known in values:
+            if known in values and not values[known].startswith(CODE):
                 chosen[name] = values[known]
                 break
     if not names:
