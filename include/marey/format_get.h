@@ -91,9 +91,10 @@ struct marey_directory {
     size_t stream_count, stream_capacity;
     struct marey_damage *damages; /* owned; in no order; the first of very many */
     size_t damage_count, damage_capacity;
-    uint64_t skipped_bytes; /* stepped over while looking for extents */
-    uint32_t damaged_count; /* chunks left out; with DAMAGE_HEADER, _TRUNCATED */
-    uint64_t copied_bytes;  /* payloads of open chunks that are kept */
+    uint64_t skipped_bytes;    /* stepped over while looking for extents */
+    uint32_t damaged_count;    /* chunks left out; with DAMAGE_HEADER, _TRUNCATED */
+    uint64_t copied_bytes;     /* payloads of open chunks that are kept */
+    struct marey_extent index; /* the last one there is; sequence 0: none */
     bool is_short_of_memory;
 };
 

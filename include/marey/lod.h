@@ -77,7 +77,8 @@ void marey_lod_flow(struct marey_lod_builder *builder, uint32_t lane, uint64_t f
 enum marey_status marey_lod_finish(struct marey_lod_builder *builder, uint8_t **bytes,
                                    size_t *size_bytes, struct marey_error *err);
 
-/* Walks the trace (or a tile of it) into a builder. Gives *bytes: free() it. */
+/* Walks the trace (or a tile of it) into a builder, or takes the index that a packed
+ * trace brings along. Gives *bytes: free() it. */
 enum marey_status marey_lod_build(struct marey_trace *trace,
                                   const struct marey_lod_options *options,
                                   uint8_t **bytes, size_t *size_bytes,

@@ -402,8 +402,10 @@ enum marey_status marey_merge(const char *const *paths, uint32_t path_count,
 /* Writes the trace with its chunks packed: the same in all that is read, in a fraction
  * of the bytes. A trace that is being written is packed as far as it is; who asks says
  * first that it is not. `out_path` must not exist; it is on the disk when this returns.
- * `tick` as with marey_totals_new(). */
+ * A trace of at least `index_from` events also gets the index of the view. `tick` as
+ * with marey_totals_new(). */
 enum marey_status marey_pack(const char *path, const char *out_path,
+                             uint64_t index_from,
                              bool (*tick)(void *context, double share), void *context,
                              struct marey_error *err);
 

@@ -542,7 +542,7 @@ merge_traces(PyObject *Py_UNUSED(module), PyObject *args)
     Py_RETURN_NONE;
 }
 
-/* pack(path, out_path, tick), paths as os.fsencode() gives them. */
+/* pack(path, out_path, index_from, tick), paths as os.fsencode() gives them. */
 PyObject *
 pack_trace(PyObject *Py_UNUSED(module), PyObject *args)
 {
@@ -551,11 +551,12 @@ pack_trace(PyObject *Py_UNUSED(module), PyObject *args)
     struct work work;
     enum marey_status st;
     PyObject *tick;
+    unsigned long long index_from;
 
-    if (!PyArg_ParseTuple(args, "yyO:pack", &path, &out_path, &tick))
+    if (!PyArg_ParseTuple(args, "yyKO:pack", &path, &out_path, &index_from, &tick))
         return NULL;
     work_begin(&work, tick);
-    st = marey_pack(path, out_path, work_tick, &work, &err);
+    st = marey_pack(path, out_path, index_from, work_tick, &work, &err);
     work_end(&work);
     if (st != MAREY_OK)
         return work_raise(&work, &err);

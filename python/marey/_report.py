@@ -26,6 +26,7 @@ FORMATS = ("html", "png")
 PAGE = Path(__file__).parent / "_page" / "page.html"
 CHUNK_SIZE = 8 << 20
 PICTURE_WIDTH = 1920
+NO_INDEX = 2**64 - 1  # the page has it already
 REPORT_MARK = "<!--REPORT-->"
 DATA_MARK = "<!--DATA-->"
 
@@ -52,7 +53,7 @@ def _html(trace: Trace, max_size: int | None) -> Iterator[bytes]:
         )
     with tempfile.TemporaryDirectory(prefix="marey-") as folder:
         packed = Path(folder, "packed.marey")
-        _core.pack(os.fsencode(trace.path), os.fsencode(packed), None)
+        _core.pack(os.fsencode(trace.path), os.fsencode(packed), NO_INDEX, None)
         chunks = _chunks(packed, room)
     head: dict[str, object] = {"name": Path(trace.path).name}
     if chunks is None:

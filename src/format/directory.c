@@ -194,6 +194,21 @@ makes_sense(const struct marey_extent_header *header)
            header->codec <= MAREY_CODEC_ZSTD && is_codec_right(header);
 }
 
+/* An index is only ever a shortcut: one that cannot be is as if it were not there. */
+static void
+note_index(struct scan *scan, const struct marey_extent_header *header)
+{
+    const uint8_t *bytes = (const uint8_t *)header;
+    uint32_t room = header->extent_size - (uint32_t)sizeof(*header);
+
+    if (header->state == MAREY_STATE_CLOSED && header->sequence != 0 &&
+        header->content_check == marey_checksum32(bytes + 32, 92) &&
+        header->payload_size > 0 && header->payload_size <= room &&
+        header->snapshot_size == 0 && header->raw_size <= MAREY_PAYLOAD_RAW_MAX &&
+        header->codec <= MAREY_CODEC_ZSTD && is_codec_right(header))
+        scan->directory->index = extent_of(header);
+}
+
 static void
 add_closed(struct scan *scan, const struct marey_extent_header *header)
 {
@@ -390,7 +405,9 @@ scan_on(struct scan *scan)
                 return false;
             continue;
         }
-        if (is_kept(scan, &header)) {
+        if (header.kind == MAREY_EXTENT_INDEX) {
+            note_index(scan, &header);
+        } else if (is_kept(scan, &header)) {
             if (header.state == MAREY_STATE_OPEN)
                 add_open(scan, header);
             else

@@ -5,6 +5,7 @@
  * lod_walk.c   a trace -> the stream
  * lod.c        an index -> rectangles
  * lod_hist.c   an index -> density of a search
+ * lod_stored.c the index that a trace brings along
  */
 #ifndef MAREY_QUERY_LOD_IMPL_H
 #define MAREY_QUERY_LOD_IMPL_H
@@ -85,5 +86,10 @@ bool lod_levels_build(struct lod_store *store, const uint32_t *leaves, uint32_t 
                       struct marey_lod_lane *lane);
 
 uint8_t lod_count_code(uint64_t count);
+
+/* Gives the index that the trace brings along: free() it. False: it has none for these
+ * options, or one that does not fit. */
+bool lod_stored(struct marey_trace *trace, const struct marey_lod_options *options,
+                uint8_t **bytes, size_t *size_bytes);
 
 #endif

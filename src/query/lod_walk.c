@@ -178,6 +178,8 @@ marey_lod_build(struct marey_trace *trace, const struct marey_lod_options *optio
     struct edges edges = {options->from_ns, options->to_ns, NULL, 0, 0, false, false};
     bool has_edges = options->lane != MAREY_NO_INDEX && options->min_duration_ns > 0;
 
+    if (lod_stored(trace, options, bytes, size_bytes))
+        return MAREY_OK;
     selection.min_duration_ns = options->min_duration_ns;
     if (options->lane != MAREY_NO_INDEX) {
         if (options->lane >= lane_count || options->from_ns >= options->to_ns)

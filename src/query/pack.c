@@ -3,8 +3,12 @@
  * Every chunk keeps its serials, number and first_index, so what is read is the same to
  * the last byte: calls, losses, damage. Chunks that were still open are closed as far
  * as they went. What is packed already, or whose payload is damaged, is copied with its
- * checks; what no reader could see (holes, garbage, second copies) is left out.
+ * checks; what no reader could see (holes, garbage, second copies) is left out. At the
+ * end stands the index of the view, so that who gets the trace sees it at once.
  */
+#include <stdlib.h>
+
+#include "marey/lod.h"
 #include "query/trace.h"
 #include "query/write.h"
 
@@ -13,10 +17,22 @@ struct packing {
     struct trace_writer writer;
     uint8_t *payload; /* owned */
     size_t payload_room;
+    uint64_t index_from; /* events from which on an index is stored */
     bool (*tick)(void *context, double share);
     void *tick_context;
+    bool is_indexing; /* the second half */
     struct marey_error *err;
 };
+
+static bool
+tick(void *context, double share)
+{
+    struct packing *packing = context;
+
+    return packing->tick == NULL ||
+           packing->tick(packing->tick_context,
+                         share / 2 + (packing->is_indexing ? 0.5 : 0));
+}
 
 static enum marey_status
 read_failed(struct packing *packing, enum marey_status status)
@@ -91,10 +107,35 @@ pack_all(struct packing *packing)
                 continue;
             status = pack_chunk(packing, &directory->extents[i]);
             double share = (double)++done / (double)directory->extent_count;
-            if (status == MAREY_OK && packing->tick != NULL &&
-                !packing->tick(packing->tick_context, share))
+            if (status == MAREY_OK && !tick(packing, share))
                 status = marey_fail(packing->err, MAREY_STOPPED, "stopped");
         }
+    return status;
+}
+
+/* The index of what was written: of the same events in the same order. */
+static enum marey_status
+write_index(struct packing *packing)
+{
+    struct marey_lod_options options = MAREY_LOD_ALL;
+    struct marey_extent_header header = {.kind = MAREY_EXTENT_INDEX,
+                                         .sequence = 1,
+                                         .first_index = packing->trace->event_count};
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+
+    if (packing->trace->event_count < packing->index_from)
+        return MAREY_OK;
+    packing->is_indexing = true;
+    options.tick = tick;
+    options.tick_context = packing;
+    enum marey_status status =
+        marey_lod_build(packing->trace, &options, &bytes, &size, packing->err);
+    if (status == MAREY_OK && size <= MAREY_PAYLOAD_RAW_MAX) {
+        header.payload_size = (uint32_t)size;
+        status = marey_writer_chunk(&packing->writer, &header, bytes);
+    }
+    free(bytes);
     return status;
 }
 
@@ -112,11 +153,12 @@ header_of(const struct packing *packing)
 }
 
 enum marey_status
-marey_pack(const char *path, const char *out_path,
-           bool (*tick)(void *context, double share), void *context,
+marey_pack(const char *path, const char *out_path, uint64_t index_from,
+           bool (*on_tick)(void *context, double share), void *context,
            struct marey_error *err)
 {
-    struct packing packing = {.tick = tick, .tick_context = context, .err = err};
+    struct packing packing = {
+        .index_from = index_from, .tick = on_tick, .tick_context = context, .err = err};
     struct marey_file_header header = {0};
 
     enum marey_status status = marey_trace_open(path, &packing.trace, err);
@@ -125,6 +167,8 @@ marey_pack(const char *path, const char *out_path,
     status = marey_writer_open(&packing.writer, out_path, err);
     if (status == MAREY_OK)
         status = pack_all(&packing);
+    if (status == MAREY_OK)
+        status = write_index(&packing);
     if (status == MAREY_OK)
         header = header_of(&packing);
     status = marey_writer_close(&packing.writer, &header, true, status);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import marey
 import pytest
 import reference_reader
 import trace_builder
+from marey import _view
 
 GOLDEN = sorted((harness.TESTS / "golden").glob("*.marey"))
 ANSWERS = (
@@ -96,6 +98,55 @@ def test_what_is_damaged_stays_as_damaged(tmp_path: Path) -> None:
     marey.pack(path, tmp_path / "packed.marey")
     assert told(path) == told(tmp_path / "packed.marey")
     assert run("check", tmp_path / "packed.marey")[0] == run("check", path)[0] == 1
+
+
+def index(path: Path) -> bytes:
+    made: bytes = _view.open(path)[1]
+    return made
+
+
+def test_a_packed_trace_brings_its_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = harness.TESTS / "golden/many_events.marey", tmp_path / "t.marey"
+    marey.pack(source, target)
+    assert b"MCHK\x07" not in target.read_bytes()
+    target.unlink()
+    monkeypatch.setattr("marey.trace.INDEX_FROM", 1)
+    marey.pack(source, target)
+    data = target.read_bytes()
+    assert data.count(b"MCHK\x07") == 1
+    assert index(target) == index(source)
+    assert run("check", target)[0] == 0
+    for at in range(data.index(b"MCHK\x07"), len(data), 97):  # damaged: built again
+        target.write_bytes(data[:at] + bytes([data[at] ^ 0x55]) + data[at + 1 :])
+        assert index(target) == index(source)
+
+
+def test_only_an_index_that_fits_is_taken(tmp_path: Path) -> None:
+    source, target = harness.TESTS / "golden/many_events.marey", tmp_path / "t.marey"
+    with marey.open(source) as trace:
+        count = trace.info().event_count
+    marey.pack(source, target)
+    data, right = target.read_bytes(), index(source)
+    forged = bytearray(right)
+    forged[16] ^= 1  # begin_ns
+    for events, more, want in (
+        (count, b"", bytes(forged)),
+        (count + 1, b"", right),  # of another number of events
+        (count, bytes(64), right),  # something came after it
+    ):
+        last = trace_builder.extent(
+            trace_builder.INDEX,
+            len(data),
+            bytes(forged),
+            sequence=1,
+            first_index=events,
+        )
+        whole = bytearray(data + last)
+        struct.pack_into("<Q", whole, 248, len(whole))
+        target.write_bytes(whole + more)
+        assert index(target) == want
 
 
 def test_a_trace_that_is_written_is_left_alone(tmp_path: Path) -> None:
