@@ -125,6 +125,7 @@ struct marey_lane {
     uint32_t blob_size, blob_records;
     uint64_t blob_sequence;
     uint32_t name_tries;
+    uint64_t looked_ticks; /* when marey_lane_look() looked; 0: never */
     uint8_t *name_due; /* where to look again for the thread's name, in this chunk */
     bool is_main, is_earlier, has_name, is_ended;
     bool is_taken;         /* its thread writes to it; prepared lanes wait for theirs */

@@ -159,9 +159,16 @@ find_name(struct marey_lane *lane)
     }
 }
 
+/* Where only transactions are recorded each is an outermost call: one look in some
+ * milliseconds is enough, and costs as much as ten of them. */
+#define LOOK_TICKS (UINT64_C(1) << 22)
+
 void
 marey_lane_look(struct marey_lane *lane)
 {
+    if (lane->looked_ticks != 0 && lane->last_ticks - lane->looked_ticks < LOOK_TICKS)
+        return;
+    lane->looked_ticks = lane->last_ticks;
     find_name(lane);
 }
 
