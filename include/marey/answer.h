@@ -29,6 +29,7 @@ struct marey_question {
     struct marey_selection selection;          /* borrowed for the call */
     bool (*tick)(void *context, double share); /* may be NULL; false stops */
     void *tick_context;
+    struct marey_text value; /* of events: marey_step_has_value(); size 0: any */
 };
 
 /* The trace: program, host, processes, lanes, functions (as columns), losses. */
@@ -73,9 +74,11 @@ enum marey_status marey_answer_calls(struct marey_trace *trace,
 
 #define MAREY_ANSWER_BEGINS 1
 #define MAREY_ANSWER_ENDS 2
+#define MAREY_ANSWER_POINTS 4 /* instants, logs, counters */
 
 /* The next (or previous) begin or end of a call after (before) a moment; `kinds` says
- * which of them, and `functions` of the selection narrow it. lane MAREY_NO_INDEX: any.
+ * which of them, and `functions` of the selection and the question's `value` narrow it;
+ * points have no function (-1). lane MAREY_NO_INDEX: any.
  * `null` when there is none. */
 enum marey_status marey_answer_event(struct marey_trace *trace,
                                      const struct marey_question *question,

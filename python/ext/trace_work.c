@@ -292,7 +292,7 @@ trace_explain(struct trace_object *self, PyObject *args)
         trace_take(self) < 0)
         return NULL;
     if (pick_init(&pick, self, selection) == 0) {
-        struct marey_question question = {pick.selection, work_tick, &work};
+        struct marey_question question = {pick.selection, work_tick, &work, {NULL, 0}};
         work_begin(&work, tick);
         enum marey_status st =
             marey_answer_explain(self->trace, &question, &answer, &err);

@@ -415,8 +415,8 @@ marey_answer_calls(struct marey_trace *trace, const struct marey_question *quest
 /* The first (or last) fitting step of [from, to). */
 static enum marey_status
 scan(struct marey_trace *trace, const struct marey_selection *selection,
-     const bool *functions, bool want_last, unsigned kinds, int64_t after_ns,
-     struct marey_step *found, bool *has, struct marey_error *err)
+     const bool *functions, struct marey_text value, bool want_last, unsigned kinds,
+     int64_t after_ns, struct marey_step *found, bool *has, struct marey_error *err)
 {
     struct marey_walk *walk = NULL;
     struct marey_step step;
@@ -427,11 +427,20 @@ scan(struct marey_trace *trace, const struct marey_selection *selection,
         bool is_begin = step.kind == MAREY_STEP_BEGIN || step.kind == MAREY_STEP_RESUME;
         bool is_end = step.kind == MAREY_STEP_END || step.kind == MAREY_STEP_SUSPEND;
 
+        bool is_point = step.kind == MAREY_STEP_INSTANT ||
+                        step.kind == MAREY_STEP_LOG || step.kind == MAREY_STEP_COUNTER;
+        bool is_fit = true;
+
         if (!((is_begin && kinds & MAREY_ANSWER_BEGINS) ||
-              (is_end && kinds & MAREY_ANSWER_ENDS)) ||
+              (is_end && kinds & MAREY_ANSWER_ENDS) ||
+              (is_point && kinds & MAREY_ANSWER_POINTS)) ||
             step.was_open || (is_end && step.ending == MAREY_END_OPEN) ||
             step.time_ns <= after_ns ||
-            (functions != NULL && !functions[step.function]))
+            (functions != NULL && (is_point || !functions[step.function])))
+            continue;
+        if (value.size_bytes > 0)
+            status = marey_step_has_value(trace, &step, value, &is_fit, err);
+        if (status != MAREY_OK || !is_fit)
             continue;
         *found = step;
         *has = true;
@@ -462,16 +471,16 @@ marey_answer_event(struct marey_trace *trace, const struct marey_question *quest
         return marey_fail(err, MAREY_USAGE, "no such lane");
     if (!is_backwards) {
         selection.from_ns = time_ns;
-        status = scan(trace, &selection, functions, false, kinds, time_ns, &found, &has,
-                      err);
+        status = scan(trace, &selection, functions, question->value, false, kinds,
+                      time_ns, &found, &has, err);
     }
     for (int64_t to = time_ns;
          is_backwards && status == MAREY_OK && !has && to > limit;) {
         int64_t from = to - width < limit ? limit : to - width;
         selection.from_ns = from;
         selection.to_ns = to;
-        status = scan(trace, &selection, functions, true, kinds, from - 1, &found, &has,
-                      err);
+        status = scan(trace, &selection, functions, question->value, true, kinds,
+                      from - 1, &found, &has, err);
         to = from;
         width = width < INT64_MAX / 8 ? width * 4 : width;
     }

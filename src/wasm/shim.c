@@ -176,7 +176,7 @@ trace_tile(uint32_t lane, double from_ns, double to_ns, uint32_t resolution)
 static struct marey_question
 question_of(double from_ns, double to_ns, const bool *lanes, const bool *functions)
 {
-    struct marey_question question = {MAREY_SELECTION_ALL, tick, NULL};
+    struct marey_question question = {MAREY_SELECTION_ALL, tick, NULL, {NULL, 0}};
 
     question.selection.from_ns = from_ns < 0 ? INT64_MIN : (int64_t)from_ns;
     question.selection.to_ns = to_ns < 0 ? INT64_MAX : (int64_t)to_ns;
@@ -238,11 +238,12 @@ trace_calls(uint32_t function, double from_ns, double to_ns, const bool *lanes,
 EXPORT("trace_event")
 int
 trace_event(uint32_t lane, double time_ns, int is_backwards, uint32_t kinds,
-            const bool *functions)
+            const bool *functions, const char *value, uint32_t value_size)
 {
     struct marey_question question = question_of(-1, -1, NULL, functions);
     struct marey_answer text = {0};
 
+    question.value = (struct marey_text){value, value_size};
     question.selection.min_duration_ns = 0; /* a begin that comes late is no next one */
     return answer_end(marey_answer_event(trace, &question, lane, (int64_t)time_ns,
                                          is_backwards != 0, kinds, &text, &failure),

@@ -69,7 +69,7 @@ function askAll() {
         core.trace_tile(lane, 0, 1 << 20, 4096)
         core.trace_stack(lane, random(2 ** 21))
         core.trace_call(lane, random(4), random(2 ** 21), random(2 ** 22), 1e5)
-        core.trace_event(lane, random(2 ** 21), random(2), random(3), 0)
+        core.trace_event(lane, random(2 ** 21), random(2), random(8), 0, 0, 0)
         core.trace_values(lane, random(1 << 16))
     }
     core.trace_totals(-1, -1, 0)

@@ -182,6 +182,8 @@ def test_transactions_lead_from_the_outlier_to_its_place(tmp_path: Path) -> None
     assert shown["title"] == "handle"
     assert shown["duration"] >= 30_000_000
     assert shown["inSight"]
+    assert len(shown["hits"]) >= 3  # the three of user 2
+    assert shown["hits"] == sorted(set(shown["hits"]))
 
 
 tools = (

@@ -28,5 +28,22 @@ shown.duration = await session('session.chosen.end - session.chosen.begin')
 shown.inSight = await session(
     'session.span.from < session.chosen.begin && session.span.to > session.chosen.end',
 )
+
+// A value leads to the call that has it.
+await page.fill('#search', '=user=user 2')
+await page.keyboard.press('Enter')
+await until("document.querySelector('#search-note').textContent !== 'Enter: next'")
+await settle('session.playhead !== null || session.chosen !== null')
+shown.valueNote = await page.textContent('#search-note')
+shown.hits = []
+for (let i = 0; i < 12; i++) {
+    const last = await session('app.finder.last')
+    shown.hits.push(last)
+    await page.keyboard.press('Enter')
+    await until(
+        `(() => { const { app } = marey.running(); return app.finder.last > ${last} || document.querySelector('#search-note').textContent === 'none after' })()`,
+    )
+    if ((await page.textContent('#search-note')) === 'none after') break
+}
 await browser.close()
 console.log(JSON.stringify(shown))

@@ -102,7 +102,7 @@ async function follow(current: Running, wasm: Uint8Array<ArrayBuffer>): Promise<
     session.drawing.setFunctions(session.info)
     session.drawing.setTheme(session.dark)
     await session.setIndex(opened.index ?? (await session.client.ask('index', [])))
-    session.search(session.query)
+    session.search(session.value === '' ? session.query : `=${session.value}`)
     if (wasWhole) session.show(session.whole)
     else if (atEnd)
       session.show({ from: session.whole.to - length, to: session.whole.to })

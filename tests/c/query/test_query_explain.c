@@ -37,7 +37,7 @@ raise(struct builder_lane *lane, uint32_t type)
 static char *
 explained(struct marey_trace *trace)
 {
-    struct marey_question question = {MAREY_SELECTION_ALL, NULL, NULL};
+    struct marey_question question = {MAREY_SELECTION_ALL, NULL, NULL, {NULL, 0}};
     struct marey_answer answer = {0};
     struct marey_error err;
 

@@ -84,7 +84,7 @@ static char *
 listed(struct marey_trace *trace, struct marey_text name, struct marey_text value,
        uint32_t limit)
 {
-    struct marey_question question = {MAREY_SELECTION_ALL, NULL, NULL};
+    struct marey_question question = {MAREY_SELECTION_ALL, NULL, NULL, {NULL, 0}};
     struct marey_answer answer = {0};
 
     CHECK_EQ(marey_answer_logs(trace, &question, name, value, limit, &answer, NULL),

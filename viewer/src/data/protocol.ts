@@ -157,6 +157,7 @@ export interface Logs {
 export const EVENT_BEGINS = 1
 export const EVENT_ENDS = 2
 export const EVENT_ANY = 3
+export const EVENT_POINTS = 4
 
 /** Every request: its arguments and its reply. */
 export interface Requests {
@@ -191,6 +192,7 @@ export interface Requests {
       back: boolean,
       kinds: number, // EVENT_BEGINS, EVENT_ENDS or both
       functions: Uint8Array | null,
+      value?: string, // a pattern, or NAME=PATTERN
     ]
     reply: EventFound | null
   }

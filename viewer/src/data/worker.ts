@@ -123,9 +123,21 @@ const handlers: Handlers = {
     )
     return trace().json()
   },
-  event(lane, time, back, kinds, functions) {
+  event(lane, time, back, kinds, functions, value = '') {
+    const text = new TextEncoder().encode(value)
     lend(functions, (at) =>
-      trace().run('trace_event', lane, time, Number(back), kinds, at),
+      lend(text, (words) =>
+        trace().run(
+          'trace_event',
+          lane,
+          time,
+          Number(back),
+          kinds,
+          at,
+          words,
+          text.length,
+        ),
+      ),
     )
     return trace().json()
   },

@@ -3,8 +3,15 @@
  * `word`      part of module:name or of the file path, case does not matter
  * `app.*`     with * or ?: a shell pattern on the whole of one of them
  * `/re/`      a regular expression
+ * `=VALUE`    not functions, but events with such a value
  */
 import { functionFull, type TraceInfo } from './trace'
+
+/** `=404`, `=status=5*`: a search for values, not functions. */
+export function valueWanted(query: string): string {
+  const text = query.trim()
+  return text.startsWith('=') ? text.slice(1).trim() : ''
+}
 
 export type Test = (text: string) => boolean
 

@@ -1,12 +1,13 @@
 /** The search box: what it finds, how many, and going through them. */
 import { formatCount } from '../base/units'
 import { Dropped } from '../data/client'
-import { EVENT_BEGINS } from '../data/protocol'
+import { EVENT_ANY, EVENT_BEGINS, EVENT_POINTS } from '../data/protocol'
 import type { Chosen, Session } from '../view/session'
 import { byId } from './dom'
 
 export class Finder {
   private readonly box = byId<HTMLInputElement>('search')
+  last: number | null = null // where a value was found
   private readonly note = byId('search-note')
 
   constructor(
@@ -41,43 +42,64 @@ export class Finder {
 
   search(query: string): void {
     const { session } = this
+    this.last = null
     session.search(query)
     const isOn = query.trim() !== ''
     this.note.textContent = !isOn
       ? ''
-      : session.foundCount === 1
-        ? '1 function'
-        : `${formatCount(session.foundCount)} functions`
+      : session.value !== ''
+        ? 'Enter: next'
+        : session.foundCount === 1
+          ? '1 function'
+          : `${formatCount(session.foundCount)} functions`
     document.body.classList.toggle('searching', isOn)
   }
 
   async nextFound(back: boolean): Promise<void> {
     const { session } = this
-    if (session.foundCount === 0) return
+    const { value } = session
+    if (session.foundCount === 0 && value === '') return
     const chosen = session.chosen
     const from =
-      chosen && session.found[chosen.fn]
-        ? chosen.begin
-        : back
-          ? session.span.to
-          : session.span.from
+      value !== '' && this.last !== null
+        ? this.last
+        : chosen && session.found[chosen.fn]
+          ? chosen.begin
+          : back
+            ? session.span.to
+            : session.span.from
     try {
       const found = await session.client.ask(
         'event',
-        [0xffffffff, Math.floor(from), back, EVENT_BEGINS, session.found],
+        [
+          0xffffffff,
+          Math.floor(from),
+          back,
+          value === '' ? EVENT_BEGINS : EVENT_ANY | EVENT_POINTS,
+          value === '' ? session.found : null,
+          value,
+        ],
         { key: 'event' },
       )
       if (!found) {
         this.note.textContent = back ? 'none before' : 'none after'
         return
       }
+      this.last = found.time_ns
       showMoment(session, found.time_ns)
+      if (found.function < 0) {
+        session.playLane = found.lane
+        session.setPlayhead(found.time_ns)
+        this.note.textContent = 'a point in time'
+        return
+      }
+      const time = found.is_begin ? found.time_ns : found.time_ns - 1
       this.goTo({
         lane: found.lane,
         depth: found.depth,
-        time: found.time_ns,
-        begin: found.time_ns,
-        end: found.time_ns,
+        time,
+        begin: time,
+        end: time,
         fn: found.function,
       })
     } catch (error) {

@@ -43,7 +43,7 @@ export class Places {
     const isFiltered = JSON.stringify(filter) !== JSON.stringify(session.filter)
     if (isFiltered) session.setFilter(filter).catch(() => undefined)
     if (place.window) session.show(place.window)
-    if (place.search !== undefined && place.search !== session.query) {
+    if (place.search !== undefined && place.search !== this.place().search) {
       this.finder.set(place.search)
     }
     if (place.marks) session.marks = place.marks
@@ -82,7 +82,10 @@ export class Places {
 
   place(): Place {
     const { session } = this
-    const place: Place = { search: session.query, marks: session.marks }
+    const place: Place = {
+      search: session.value === '' ? session.query : `=${session.value}`,
+      marks: session.marks,
+    }
     if (isFiltering(session.filter)) place.filter = session.filter
     const { span, whole } = session
     if (span.from > whole.from || span.to < whole.to) place.window = span

@@ -11,7 +11,7 @@ import {
   type Series,
   type Strip,
 } from '../model/lanes'
-import { findFunctions } from '../model/search'
+import { findFunctions, valueWanted } from '../model/search'
 import type { TraceInfo } from '../model/trace'
 import { bounded, framed, type Span } from '../model/window'
 
@@ -59,7 +59,8 @@ export class Session {
   chosen: Chosen | null = null
   fn: number | null = null // the function the tables speak of
   area: Area | null = null
-  query = ''
+  query = '' // functions that are searched for
+  value = '' // a value that is searched for, instead
   found: Uint8Array
   foundCount = 0
   filter: Filter = NO_FILTER
@@ -249,7 +250,9 @@ export class Session {
     this.tell('area')
   }
 
-  search(query: string): void {
+  search(text: string): void {
+    this.value = valueWanted(text)
+    const query = this.value === '' ? text : ''
     this.query = query
     this.found = findFunctions(this.info, query)
     this.foundCount = this.found.reduce((sum, one) => sum + one, 0)
