@@ -50,6 +50,7 @@ struct marey_function {
     uint32_t keep_rules; /* of --keep about its calls; these end the slow way, too */
     uint16_t logs;       /* of the maker: what is logged of it, */
     uint16_t logs_seen;  /* as judged in which recording, */
+    bool has_handlers;   /* (its except clauses are watched, too) */
     const void *plan;    /* and where in it */
     void *owner;         /* of the maker of the record */
 };

@@ -23,6 +23,7 @@ struct store {
     unsigned kinds; /* of LOGS_* */
     int32_t slot;   /* of the frame, where the value is; NOWHERE: not known */
     uint32_t line;
+    uint8_t class; /* of the body of an except clause: MAREY_LOG_HANDLED, _SWALLOWED */
     bool has_more; /* the next entry is of the same instruction */
 };
 
@@ -102,6 +103,8 @@ assign_on_instruction(PyObject *self, PyObject *const *args, size_t nargs,
     for (bool has_more = lane != NULL; has_more; has_more = store++->has_more) {
         bool is_known = store->slot != NOWHERE;
         PyObject *value = is_known ? pc_frame_slot(frame, store->slot) : NULL;
+        if (store->class != 0)
+            exceptions_log_taken(lane, function, store->class, value, store->line);
         if ((store->kinds & LOGS_NUMBER) != 0)
             log_number(lane, store->name, value);
         if ((store->kinds & LOGS_VAR) != 0)
@@ -168,6 +171,8 @@ struct search {
     size_t count;
     struct stack_state *states;
     size_t capacity; /* of plan->stores */
+    uint8_t
+        *bodies; /* owned; by unit: class of the clause that begins there; or NULL */
 };
 
 /* What an instruction stores under. */
@@ -274,43 +279,129 @@ is_forgotten(const struct search *search, size_t unit, int oparg)
     return stack_oparg(search->units, next) == oparg && memcmp(&a, &b, sizeof(a)) == 0;
 }
 
+/* Adds an entry for the instruction; the value is `from_top` below the stack's top. */
 static bool
-add_store(struct search *search, size_t unit, const struct target *target)
+add_entry(struct search *search, size_t unit, struct store entry, int from_top)
 {
     struct assign_plan *plan = search->plan;
-    unsigned kinds = LOGS_ATTR;
-    struct stack_state state = search->states[unit];
-    int32_t entry = state.depth - 1 - target->from_top;
+    int32_t place = search->states[unit].depth - 1 - from_top;
+    int line = PyCode_Addr2Line(search->code, (int)unit * 2);
 
-    if (target->name == NULL)
-        return true;
-    if (!target->is_attribute)
-        kinds = LOGS_VAR | LOGS_NUMBER;
-    kinds = logs_wanted(kinds, search->function, target->name);
-    if (kinds == 0 || (entry >= 0 && entry < 64 && ((state.saved >> entry) & 1) != 0))
-        return true;
-    if (!target->is_attribute && is_compilers_name(target->name))
-        return true;
     if (plan->store_count == search->capacity) {
         size_t capacity = search->capacity == 0 ? 8 : search->capacity * 2;
         struct store *stores = realloc(plan->stores, capacity * sizeof(*stores));
-        if (stores == NULL || capacity > UINT16_MAX)
+        if (stores == NULL)
             return false;
         plan->stores = stores;
         search->capacity = capacity;
     }
-    int line = PyCode_Addr2Line(search->code, (int)unit * 2);
+    if (plan->store_count == UINT16_MAX)
+        return true; /* a function of 65,535 of them: enough is seen */
+    entry.slot = place < 0 ? NOWHERE : pc_code_slots(search->code) + place;
+    entry.line = line > 0 ? (uint32_t)line : 0;
     if (plan->at[unit] != 0)
         plan->stores[plan->store_count - 1].has_more = true;
-    plan->stores[plan->store_count++] = (struct store){
-        .name = values_name(target->name),
-        .kinds = kinds,
-        .slot = entry < 0 ? NOWHERE : pc_code_slots(search->code) + entry,
-        .line = line > 0 ? (uint32_t)line : 0,
-    };
+    plan->stores[plan->store_count++] = entry;
     if (plan->at[unit] == 0)
         plan->at[unit] = (uint16_t)plan->store_count;
     return true;
+}
+
+static bool
+add_store(struct search *search, size_t unit, const struct target *target)
+{
+    unsigned kinds = target->is_attribute ? LOGS_ATTR : LOGS_VAR | LOGS_NUMBER;
+    struct stack_state state = search->states[unit];
+    int32_t place = state.depth - 1 - target->from_top;
+
+    if (target->name == NULL)
+        return true;
+    kinds = logs_wanted(kinds, search->function, target->name);
+    if (kinds == 0 || (place >= 0 && place < 64 && ((state.saved >> place) & 1) != 0) ||
+        (!target->is_attribute && is_compilers_name(target->name)))
+        return true;
+    struct store entry = {.name = values_name(target->name), .kinds = kinds};
+    return add_entry(search, unit, entry, target->from_top);
+}
+
+/* ---- except clauses ---- */
+
+/* The instruction behind the one at `unit`. */
+static size_t
+next_of(const struct search *search, size_t unit)
+{
+    for (unit++; unit < search->count; unit++) {
+        int opcode = search->units[2 * unit];
+        bool is_filler = opcode == 0 || opcode == EXTENDED_ARG;
+#ifdef NOT_TAKEN
+        is_filler |= opcode == NOT_TAKEN;
+#endif
+        if (!is_filler)
+            break;
+    }
+    return unit;
+}
+
+/* From `unit` on to the next instruction of this kind; the end: none before the code
+ * raises again. */
+static size_t
+seek(const struct search *search, size_t unit, int opcode)
+{
+    while (unit < search->count && search->units[2 * unit] != opcode) {
+        if (search->units[2 * unit] == RERAISE)
+            return search->count;
+        unit = next_of(search, unit);
+    }
+    return unit;
+}
+
+/* Where a `with` block goes on that swallowed what was raised in it. */
+static size_t
+swallowed_at(const struct search *search, size_t unit)
+{
+    unit = seek(search, unit, POP_JUMP_IF_TRUE);
+    if (unit >= search->count)
+        return unit;
+    size_t next = unit + 1;
+    while (next < search->count && search->units[2 * next] == 0)
+        next++;
+    next += (size_t)stack_oparg(search->units, unit);
+    while (next < search->count && search->units[2 * next] == EXTENDED_ARG)
+        next++;
+    return next;
+}
+
+static void
+mark_body(struct search *search, size_t unit, uint8_t class)
+{
+    if (unit < search->count)
+        search->bodies[unit] = class;
+}
+
+/* Marks where the bodies of except clauses begin. */
+static void
+find_bodies(struct search *search)
+{
+    for (size_t unit = 0; unit < search->count; unit = next_of(search, unit)) {
+        size_t next = next_of(search, unit);
+        switch (search->units[2 * unit]) {
+        case PUSH_EXC_INFO: /* except: */
+            if (next < search->count && search->units[2 * next] == POP_TOP)
+                mark_body(search, next, MAREY_LOG_HANDLED);
+            break;
+        case CHECK_EXC_MATCH: /* then a jump past the body */
+            mark_body(search, next_of(search, next), MAREY_LOG_HANDLED);
+            break;
+        case CHECK_EG_MATCH:
+            next = seek(search, next, POP_JUMP_IF_NONE);
+            mark_body(search, next_of(search, next), MAREY_LOG_HANDLED);
+            break;
+        case WITH_EXCEPT_START:
+            mark_body(search, swallowed_at(search, unit), MAREY_LOG_SWALLOWED);
+            break;
+        default: break;
+        }
+    }
 }
 
 static bool
@@ -322,6 +413,9 @@ find_stores(struct search *search)
         int opcode = search->units[2 * unit];
         int oparg = stack_oparg(search->units, unit);
         int count = opcode == 0 ? 0 : targets_of(search->code, opcode, oparg, targets);
+        if (search->bodies != NULL && search->bodies[unit] != 0 &&
+            !add_entry(search, unit, (struct store){.class = search->bodies[unit]}, 0))
+            return false;
         if (count == 1 && is_forgotten(search, unit, oparg))
             continue;
         for (int i = 0; i < count; i++)
@@ -353,7 +447,8 @@ has_wanted_name(PyObject *names, unsigned kinds, const struct marey_function *fu
 }
 
 static struct assign_plan *
-make_plan(PyCodeObject *code, const struct marey_function *function, PyObject *bytes)
+make_plan(PyCodeObject *code, const struct marey_function *function, PyObject *bytes,
+          bool has_handlers)
 {
     struct assign_plan *plan = calloc(1, sizeof(*plan));
     struct search search = {
@@ -372,11 +467,16 @@ make_plan(PyCodeObject *code, const struct marey_function *function, PyObject *b
             code->co_firstlineno > 0 ? (uint32_t)code->co_firstlineno : 0;
     }
     bool is_made = plan != NULL && plan->at != NULL;
+    if (is_made && has_handlers)
+        search.bodies = calloc(search.count + 1, 1);
+    if (search.bodies != NULL)
+        find_bodies(&search);
     if (is_made && !stack_states(code, search.units, search.count, search.states))
         for (size_t i = 0; i < search.count; i++)
             search.states[i] = (struct stack_state){-1, 0};
     is_made = is_made && find_parameters(plan, code, function) && find_stores(&search);
     free(search.states);
+    free(search.bodies);
     if (is_made && plan->store_count + plan->parameter_count > 0)
         return plan;
     free_plan(plan);
@@ -395,12 +495,27 @@ assign_plan(PyCodeObject *code, const struct marey_function *function)
         return NULL;
     PyObject *bytes = PyCode_GetCode(code);
     if (bytes != NULL)
-        plan = make_plan(code, function, bytes);
+        plan = make_plan(code, function, bytes, false);
     Py_XDECREF(bytes);
     PyErr_Clear();
     if (plan != NULL && plan->store_count > 0)
         hooks_watch(code, hooks_bit("INSTRUCTION"));
     return plan;
+}
+
+/* The plan that was goes on to be read by others, and is left to them. */
+void
+assign_add_handlers(PyCodeObject *code, struct marey_function *function)
+{
+    PyObject *bytes = pc_has_frame_slots() ? PyCode_GetCode(code) : NULL;
+    struct assign_plan *plan =
+        bytes == NULL ? NULL : make_plan(code, function, bytes, true);
+
+    Py_XDECREF(bytes);
+    if (plan == NULL)
+        return;
+    function->plan = plan;
+    hooks_watch(code, hooks_bit("INSTRUCTION"));
 }
 
 #endif

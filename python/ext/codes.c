@@ -154,6 +154,16 @@ codes_is_of(const struct marey_function *function, const char *pattern)
            codes_matches(pattern, names->module, names->name, names->file);
 }
 
+bool
+codes_is_named(const struct marey_function *function, const char *module,
+               const char *name)
+{
+    const struct code_names *names = function->owner;
+
+    return names != NULL && strcmp(names->module, module) == 0 &&
+           strcmp(names->name, name) == 0;
+}
+
 const char *
 codes_file(const struct marey_function *function)
 {
@@ -250,7 +260,7 @@ refilter(struct marey_function *function, void *context)
     function->keep_rules =
         watch_rules_of(names->module, names->name, names->file, function->flags);
     /* Where in its code something is logged is found when it is seen again. */
-    function->logs = (uint16_t)(function->is_skipped ? 0 : logs_of_function(function));
+    function->logs = (uint16_t)logs_of_function(function);
     function->plan = NULL;
     function->is_slow = is_slow(function);
     *(bool *)context |= (function->logs & LOGS_IN_CODE) != 0;

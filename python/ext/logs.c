@@ -23,7 +23,7 @@ static const struct {
     {"attr", LOGS_ATTR},         {"number", LOGS_NUMBER},   {"exc", LOGS_EXC},
     {"exc:all", LOGS_EXC_ALL},   {"print", LOGS_PRINT},     {"logging", LOGS_LOGGING},
     {"warnings", LOGS_WARNINGS}, {"gc", LOGS_GC},           {"audit", LOGS_AUDIT},
-    {"entry", LOGS_ENTRY},       {"lines", LOGS_LINES},
+    {"entry", LOGS_ENTRY},
 };
 
 /* ---- setting ---- */
@@ -98,10 +98,10 @@ logs_of_function(const struct marey_function *function)
 
     if (rule_count == 0 || strcmp(codes_file(function), CALIBRATION_FILE) == 0)
         return 0;
-    for (unsigned i = 0; i < rule_count; i++)
+    for (unsigned i = 0; !function->is_skipped && i < rule_count; i++)
         if ((kinds & rules[i].kind) == 0 && is_in_scope(&rules[i], function))
             kinds |= rules[i].kind;
-    return kinds;
+    return kinds | messages_of(function);
 }
 
 /* A compiled pattern's fullmatch(): C of the standard library. */
@@ -137,8 +137,9 @@ logs_look(struct marey_function *function, PyCodeObject *code)
 {
     function->logs_seen = logs_recording;
     function->plan = NULL;
-    function->logs = (uint16_t)(function->is_skipped ? 0 : logs_of_function(function));
-    if (function->logs == 0)
+    function->has_handlers = false;
+    function->logs = (uint16_t)logs_of_function(function);
+    if ((function->logs & ~LOGS_SAYS) == 0)
         return;
 #if MAREY_HAS_MONITORING
     struct pc_exception saved = pc_exception_take();
@@ -164,6 +165,31 @@ logs_is_slow(const struct marey_function *function)
 
 /* ---- what happens ---- */
 
+bool
+logs_has_scope(unsigned kind)
+{
+    for (unsigned i = 0; i < rule_count; i++)
+        if (rules[i].kind == kind && rules[i].scope == NULL)
+            return false;
+    return true;
+}
+
+void
+logs_begin(void)
+{
+#if MAREY_HAS_MONITORING
+    if ((logs_kinds & LOGS_PRINT) != 0)
+        messages_set_up();
+#endif
+    around_start();
+}
+
+void
+logs_end(void)
+{
+    around_stop();
+}
+
 struct marey_lane *
 logs_lane(void)
 {
@@ -178,6 +204,8 @@ logs_start(const struct marey_function *function, const struct pc_frame *frame,
 {
     struct pc_exception saved = pc_exception_take();
 
+    if ((function->logs & LOGS_SAYS) != 0)
+        messages_start(function, frame, code);
     arguments_start(function, frame, code);
     arguments_entry(function, frame, code);
 #if MAREY_HAS_MONITORING
@@ -189,8 +217,8 @@ logs_start(const struct marey_function *function, const struct pc_frame *frame,
 
 /* ---- small values ---- */
 
-static struct values_name
-name_of(const char *text)
+struct values_name
+logs_name(const char *text)
 {
     return (struct values_name){marey_define_string(text, strlen(text)), false};
 }
@@ -200,7 +228,7 @@ logs_put_int(struct values *body, const char *name, long long value)
 {
     PyObject *number = PyLong_FromLongLong(value);
 
-    values_put_named(body, name_of(name), number);
+    values_put_named(body, logs_name(name), number);
     Py_XDECREF(number);
 }
 
@@ -209,7 +237,7 @@ logs_put_text(struct values *body, const char *name, const char *text)
 {
     PyObject *value = PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
 
-    values_put_named(body, name_of(name), value);
+    values_put_named(body, logs_name(name), value);
     Py_XDECREF(value);
 }
 

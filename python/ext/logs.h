@@ -4,6 +4,9 @@
  *   arguments.c   values of a call: arguments at its start, what it returned
  *   assign.c      assignments to variables and attributes, seen where they happen
  *   stack.c       how deep the evaluation stack is at each instruction
+ *   exceptions.c  where exceptions are raised, handled, swallowed
+ *   messages.c    print(), records of `logging`, warnings
+ *   around.c      garbage collections, audit events
  *
  * Rules are read once, at the start of a recording. Each function is judged at first
  * sight; what no rule matches is left as it is and costs nothing.
@@ -29,12 +32,17 @@ enum logs_kind {
     LOGS_GC = 1 << 10,
     LOGS_AUDIT = 1 << 11,
     LOGS_ENTRY = 1 << 12,
-    LOGS_LINES = 1 << 13,
+    /* Of functions alone: what they are called with is what is logged. */
+    LOGS_SAYS_RECORD = 1 << 13,
+    LOGS_SAYS_WARNING = 1 << 14,
 };
 /* These are asked for where calls begin and end: such functions go slowly. */
-#define LOGS_AT_CALLS (LOGS_ARGS | LOGS_RETURNS | LOGS_ENTRY)
+#define LOGS_AT_CALLS                                                                  \
+    (LOGS_ARGS | LOGS_RETURNS | LOGS_ENTRY | LOGS_SAYS_RECORD | LOGS_SAYS_WARNING)
+#define LOGS_EXCEPTIONS (LOGS_EXC | LOGS_EXC_ALL)
+#define LOGS_SAYS (LOGS_SAYS_RECORD | LOGS_SAYS_WARNING)
 /* These look into the code. */
-#define LOGS_IN_CODE (LOGS_VAR | LOGS_ATTR | LOGS_NUMBER | LOGS_LINES)
+#define LOGS_IN_CODE (LOGS_VAR | LOGS_ATTR | LOGS_NUMBER)
 
 /* ---- logs.c ---- */
 
@@ -63,6 +71,14 @@ unsigned logs_wanted(unsigned kinds, const struct marey_function *function,
 /* The calling thread's lane if what happens is to be logged; NULL: not. */
 struct marey_lane *logs_lane(void);
 
+/* Whether rules of this kind are for some functions only. */
+bool logs_has_scope(unsigned kind);
+/* What is on for the whole recording; and off again. */
+void logs_begin(void);
+void logs_end(void);
+
+/* A name of our own: no secret. */
+struct values_name logs_name(const char *text);
 /* Small values of our own, by the way. `name` and `text` are ours: no secrets. */
 void logs_put_int(struct values *body, const char *name, long long value);
 void logs_put_text(struct values *body, const char *name, const char *text);
@@ -92,6 +108,41 @@ void assign_start(const struct assign_plan *plan, const struct pc_frame *frame,
 /* The callback for INSTRUCTION. */
 PyObject *assign_on_instruction(PyObject *self, PyObject *const *args, size_t nargs,
                                 PyObject *names);
+
+/* Watches the except clauses of the code, too. */
+void assign_add_handlers(PyCodeObject *code, struct marey_function *function);
+
+/* ---- exceptions.c ---- */
+
+/* The callbacks for RAISE and EXCEPTION_HANDLED. */
+PyObject *exceptions_on_raise(PyObject *self, PyObject *const *args, size_t nargs,
+                              PyObject *names);
+PyObject *exceptions_on_handled(PyObject *self, PyObject *const *args, size_t nargs,
+                                PyObject *names);
+/* A clause took the exception: class HANDLED, or SWALLOWED by a `with` block. */
+void exceptions_log_taken(struct marey_lane *lane,
+                          const struct marey_function *function, uint8_t class,
+                          PyObject *exception, uint32_t line);
+/* A C function raised, or returned; a call of the function was left by an exception. */
+void exceptions_c_raised(PyObject *callable);
+void exceptions_c_returned(PyObject *callable);
+void exceptions_left(const struct marey_function *function, PyObject *exception);
+
+/* ---- messages.c ---- */
+
+/* LOGS_SAYS_* for a function whose calls are messages. */
+unsigned messages_of(const struct marey_function *function);
+void messages_start(const struct marey_function *function, const struct pc_frame *frame,
+                    PyCodeObject *code);
+void messages_set_up(void);
+bool messages_is_print(PyObject *callable);
+/* print() is called at this place of the running frame. */
+void messages_printed(PyCodeObject *code, Py_ssize_t offset, PyObject *first);
+
+/* ---- around.c ---- */
+
+void around_start(void);
+void around_stop(void);
 
 /* ---- stack.c ---- */
 

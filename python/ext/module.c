@@ -239,6 +239,8 @@ start_hooks(bool waits_for_main)
     if (status == 0)
         calibrate();
     tracer.is_only = is_only;
+    if (status == 0)
+        logs_begin();
     if (status < 0 || waits_for_main)
         return status < 0 ? -1 : hooks_wait();
     transactions_watch_all();
@@ -250,6 +252,7 @@ end_recording(void)
 {
     tracer.is_on = false;
     children_leave();
+    logs_end();
     hooks_stop();
     tracer.is_only = tracer.has_details = false;
     watch_stop();

@@ -74,8 +74,13 @@ start_slow(PyObject *const *args)
         return PC_NONE;
     if (function->keep_rules & WATCH_LOG)
         watch_log();
-    if (!is_wanted(function, lane))
-        return function->keep_rules & WATCH_LOG ? PC_NONE : not_recorded();
+    if (!is_wanted(function, lane)) {
+        bool is_message = (function->logs & LOGS_SAYS) != 0;
+        if (is_message)
+            logs_start(function, (void *)frame_slow(), code_of(args));
+        return is_message || (function->keep_rules & WATCH_LOG) ? PC_NONE
+                                                                : not_recorded();
+    }
     if (MAREY_UNLIKELY(codes_recorded(code_of(args), tracer.extra_index) == NULL))
         codes_retag(code_of(args), function); /* filtered out in an earlier recording */
     if (function->is_slow) {
@@ -243,6 +248,8 @@ on_unwind(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
         watch_exception(args[2]);
     if (function != NULL && !function->is_skipped)
         marey_unwind(lane, frame_slow(), cfunctions_type_name(Py_TYPE(args[2])));
+    if (MAREY_UNLIKELY((logs_kinds & LOGS_EXCEPTIONS) != 0))
+        exceptions_left(function, args[2]);
     if (function != NULL && function->is_slow)
         transactions_part_ends(function);
     return PC_NONE;
@@ -342,6 +349,35 @@ on_c_raise(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     return PC_NONE;
 }
 
+/* In their places where something is logged of C calls. */
+static PyObject *
+on_call_told(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    bool is_print = (logs_kinds & LOGS_PRINT) != 0 && messages_is_print(args[2]);
+
+    if (is_print)
+        messages_printed(code_of(args), PyLong_AsSsize_t(args[1]), args[3]);
+    if (tracer.c_calls)
+        return on_call(self, args, nargs, names);
+    return !is_print && sites_is_safe(code_of(args), PyLong_AsSsize_t(args[1]))
+               ? tracer.disable
+               : PC_NONE;
+}
+
+static PyObject *
+on_c_return_told(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    exceptions_c_returned(args[2]);
+    return on_c_return(self, args, nargs, names);
+}
+
+static PyObject *
+on_c_raise_told(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+{
+    exceptions_c_raised(args[2]);
+    return on_c_raise(self, args, nargs, names);
+}
+
 /* Until __main__ starts: everything the interpreter does to get there is not the
  * program. */
 static PyObject *on_start_waiting(PyObject *self, PyObject *const *args, size_t nargs,
@@ -354,7 +390,7 @@ static PyObject *on_start_waiting(PyObject *self, PyObject *const *args, size_t 
 
 /* What is asked of one code object at a time. Exceptions cannot be, before 3.15: they
  * are seen of all code, which costs the code nothing that raises none. */
-enum place { NOWHERE, AT_START, AT_END, AT_PART, AT_CALL, WATCHED };
+enum place { NOWHERE, AT_START, AT_END, AT_PART, AT_CALL, WATCHED, EXCEPTIONS };
 #if PY_VERSION_HEX >= 0x030F0000
 #define AT_THROW AT_PART
 #define AT_UNWIND AT_END
@@ -382,6 +418,8 @@ static struct event {
     {"C_RETURN", HOOK(on_c_return), true, AT_CALL, 0},
     {"C_RAISE", HOOK(on_c_raise), true, AT_CALL, 0},
     {"INSTRUCTION", HOOK(assign_on_instruction), false, WATCHED, 0},
+    {"RAISE", HOOK(exceptions_on_raise), false, EXCEPTIONS, 0},
+    {"EXCEPTION_HANDLED", HOOK(exceptions_on_handled), false, EXCEPTIONS, 0},
 };
 #define START_EVENT 0
 #define RESUME_EVENT 3
@@ -418,8 +456,12 @@ wanted_events(void)
                           events[i].place == NOWHERE ||
                           (events[i].place == AT_START && tracer.transactions != NULL &&
                            PyTuple_GET_SIZE(tracer.transactions) > 0);
-        if ((tracer.c_calls || !events[i].is_c) && is_for_all &&
-            events[i].place != WATCHED)
+        bool is_on = tracer.c_calls || !events[i].is_c;
+        if (events[i].place == EXCEPTIONS)
+            is_on = (logs_kinds & LOGS_EXCEPTIONS) != 0;
+        if (strcmp(events[i].name, "CALL") == 0)
+            is_on |= (logs_kinds & LOGS_PRINT) != 0;
+        if (is_on && is_for_all && events[i].place != WATCHED)
             set |= events[i].bit;
     }
     return set;
@@ -457,9 +499,28 @@ hooks_part_bits(void)
     return set;
 }
 
+/* Chooses the callbacks that log, where something is to be logged. */
+static void
+choose_callbacks(void)
+{
+    bool exceptions = (logs_kinds & LOGS_EXCEPTIONS) != 0;
+    bool prints = (logs_kinds & LOGS_PRINT) != 0;
+
+    for (size_t i = 0; i < EVENT_COUNT; i++) {
+        vectorcallfunc *callback = &events[i].callback.vectorcall;
+        if (strcmp(events[i].name, "CALL") == 0)
+            *callback = prints ? on_call_told : on_call;
+        else if (strcmp(events[i].name, "C_RETURN") == 0)
+            *callback = exceptions ? on_c_return_told : on_c_return;
+        else if (strcmp(events[i].name, "C_RAISE") == 0)
+            *callback = exceptions ? on_c_raise_told : on_c_raise;
+    }
+}
+
 static int
 register_all(bool is_on)
 {
+    choose_callbacks();
     for (size_t i = 0; i < EVENT_COUNT; i++)
         if (call_int("register_callback", "(iiO)", tracer.tool, events[i].bit,
                      is_on ? (PyObject *)&events[i].callback : Py_None) < 0)
@@ -491,6 +552,7 @@ hooks_again(void)
 /* ---- events of one code object ---- */
 
 static PyObject *watched; /* owned: list of codes that have some; NULL: none */
+static PyObject *unarmed; /* owned: list of (code, bits) that are to have some */
 
 void
 hooks_watch(PyCodeObject *code, int event_bits)
@@ -498,6 +560,14 @@ hooks_watch(PyCodeObject *code, int event_bits)
     struct pc_exception saved = pc_exception_take();
     PyObject *bits;
 
+    if (tracer.tool < 0) { /* of a call that is open at the start: see arm() */
+        if (unarmed == NULL)
+            unarmed = PyList_New(0);
+        PyObject *entry = Py_BuildValue("(Oi)", code, event_bits);
+        if (unarmed != NULL && entry != NULL)
+            PyList_Append(unarmed, entry);
+        Py_XDECREF(entry);
+    }
     if (watched == NULL)
         watched = PyList_New(0);
     bits = tracer.tool < 0 || watched == NULL
@@ -517,6 +587,21 @@ hooks_watch(PyCodeObject *code, int event_bits)
     Py_XDECREF(bits);
     PyErr_Clear();
     pc_exception_give(saved);
+}
+
+/* Watches what was asked for before there was a tool. */
+static void
+arm(void)
+{
+    PyObject *list = unarmed, *code;
+    int bits;
+
+    unarmed = NULL;
+    for (Py_ssize_t i = 0; list != NULL && i < PyList_GET_SIZE(list); i++)
+        if (PyArg_ParseTuple(PyList_GET_ITEM(list, i), "Oi", &code, &bits))
+            hooks_watch((PyCodeObject *)code, bits);
+    Py_XDECREF(list);
+    PyErr_Clear();
 }
 
 static void
@@ -614,6 +699,7 @@ hooks_start(void)
     }
     if (take_tool() < 0)
         return -1;
+    arm();
     return begin();
 }
 

@@ -105,6 +105,18 @@ pc_frame_code(const struct pc_frame *frame)
 #endif
 }
 
+/* The frame of Python code around this one; NULL: none. */
+static inline const struct pc_frame *
+pc_frame_around(const struct pc_frame *frame)
+{
+    enum { OWNED_BY_C = 3 }; /* FRAME_OWNED_BY_*: from here on not of Python code */
+
+    do
+        frame = frame == NULL ? NULL : frame->previous;
+    while (frame != NULL && frame->owner >= OWNED_BY_C);
+    return frame;
+}
+
 /* Whether the variables of frames can be read: the layout is of these versions. */
 static inline bool
 pc_has_frame_slots(void)

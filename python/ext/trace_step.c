@@ -76,7 +76,8 @@ value_to_python(struct reading *reading, const struct marey_value *value)
 
 struct collector {
     struct reading *reading;
-    PyObject *values; /* owned dict; NULL after a failure */
+    PyObject *values;       /* owned dict; NULL after a failure */
+    unsigned unnamed_count; /* so far: "", "1", "2" and so on */
 };
 
 static void
@@ -88,6 +89,8 @@ collect_value(void *context, const struct marey_value *value)
     if (c->values == NULL)
         return;
     name = text_to_python(value->name);
+    if (name != NULL && PyUnicode_GET_LENGTH(name) == 0 && c->unnamed_count++ > 0)
+        Py_SETREF(name, PyUnicode_FromFormat("%u", c->unnamed_count - 1));
     object = value_to_python(c->reading, value);
     if (name == NULL || object == NULL || PyDict_SetItem(c->values, name, object) < 0)
         Py_CLEAR(c->values);
@@ -99,7 +102,7 @@ collect_value(void *context, const struct marey_value *value)
 static PyObject *
 read_values(struct trace_object *trace, uint32_t lane, uint64_t blob)
 {
-    struct collector collector = {trace->reading, PyDict_New()};
+    struct collector collector = {trace->reading, PyDict_New(), 0};
     struct marey_error err;
 
     if (collector.values == NULL)

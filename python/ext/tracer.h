@@ -101,6 +101,8 @@ bool codes_is_excluded(const char *module, const char *name, const char *file,
 /* Whether the pattern is of this function, by its name or file. */
 bool codes_is_of(const struct marey_function *function, const char *pattern);
 /* The file of a Python function. Never NULL. */
+bool codes_is_named(const struct marey_function *function, const char *module,
+                    const char *name);
 const char *codes_file(const struct marey_function *function);
 
 /* A slot holds the function's address, plus one if it is recorded: so one test tells

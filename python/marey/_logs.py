@@ -4,7 +4,6 @@
     attr:REGEX      assignments to attributes
     number:REGEX    variables, as counters
     entry:REGEX     functions, as they begin
-    lines:PATTERN   line by line, with variables that changed
     exc  exc:all    exceptions (all: also those that only control the flow)
     print  logging  warnings  gc  audit:REGEX
 
@@ -48,10 +47,6 @@ def parse(text: str) -> "Rule":
     kind, colon, names = what.partition(":")
     if at and not scope:
         raise UsageError(f"log: {text!r}: no function behind the @")
-    if kind == "lines":
-        if not names or at:
-            raise UsageError(f"log: {text!r}: write it like lines:app.*")
-        return "lines", None, names
     if what in _PLAIN:
         if what == "gc" and at:
             raise UsageError("log: gc happens in no function of its own")
@@ -61,8 +56,8 @@ def parse(text: str) -> "Rule":
     elif kind not in _WITH_REGEX or not names:
         raise UsageError(
             f"log: {text!r} is none of var:REGEX, attr:REGEX, number:REGEX, exc, "
-            "exc:all, print, logging, warnings, gc, audit:REGEX, entry:REGEX, "
-            "lines:PATTERN (each may have @FUNCTIONS behind it)"
+            "exc:all, print, logging, warnings, gc, audit:REGEX, entry:REGEX "
+            "(each may have @FUNCTIONS behind it)"
         )
     return kind, _names(text, names), _scope(scope)
 

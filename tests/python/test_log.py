@@ -247,3 +247,229 @@ def test_a_rule_that_is_none_is_refused_in_one_line(wrong: str, tmp_path: Path) 
     assert done.stderr.count("\n") == 1
     with pytest.raises(marey.UsageError):
         marey.record(tmp_path / "x.marey", log=wrong)
+
+
+# ---- exceptions ----
+
+RAISES = """
+import contextlib, sys
+def boom(n):
+    raise ValueError(n)
+def pass_on(n):
+    try:
+        boom(n)
+    except KeyError:
+        print("never")
+    finally:
+        pass
+def chain():
+    try:
+        {}["k"]
+    except KeyError as error:
+        raise RuntimeError("chained") from error
+class Lazy:
+    def __getattr__(self, name):
+        raise AttributeError(name)
+def generator():
+    yield 1
+    raise LookupError("from a generator")
+try:
+    pass_on(1)
+except ValueError as error:
+    kept = error
+try:
+    int("nope")
+except:
+    pass
+with contextlib.suppress(OSError):
+    open("/no/such/file")
+try:
+    chain()
+except (TypeError, RuntimeError):
+    pass
+hasattr(Lazy(), "x")
+try:
+    for one in generator():
+        pass
+except LookupError:
+    try:
+        raise
+    except LookupError:
+        pass
+try:
+    raise kept
+except ValueError:
+    pass
+list(iter([1])); next(iter([]), None); g = generator(); next(g); g.close()
+try:
+    next(iter([]))
+except StopIteration:
+    pass
+try:
+    raise ExceptionGroup("group", [OSError(1), TypeError(2)])
+except* OSError:
+    pass
+except* TypeError:
+    pass
+sys.exit(3)
+"""
+IN_RAISES = """
+raised ValueError ValueError(1)|handled ValueError|raised ValueError ValueError(
+handled ValueError|raised FileNotFoundError FileNot|swallowed FileNotFoundError
+raised KeyError KeyError('k')|handled KeyError|raised RuntimeError RuntimeError('
+handled RuntimeError|raised AttributeError AttributeError('x')|swallowed AttributeError
+raised LookupError LookupError(|handled LookupError|handled LookupError
+handled ValueError
+raised ExceptionGroup ExceptionGroup(|handled ExceptionGroup|handled ExceptionGroup
+raised SystemExit SystemExit(3)
+"""
+
+
+@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no exceptions")
+def test_each_exception_is_told_once_where_raised_and_where_it_ends(
+    tmp_path: Path,
+) -> None:
+    events = logged(tmp_path, RAISES, "--include", "__main__", "--log", "exc")
+    told = [
+        f"{e.log} {e.text} {shown(e.values[''])}"
+        if "" in e.values
+        else f"{e.log} {e.text}"
+        for e in events
+        if e.log in ("raised", "handled", "swallowed")
+    ]
+    want = [part for line in IN_RAISES.split("\n") for part in line.split("|") if part]
+    cut = [got[: len(one)] for got, one in zip(told, want, strict=True)]
+    assert cut == want
+    raised = {e.text: e.values for e in events if e.log == "raised"}
+    assert raised["FileNotFoundError"]["by"] == "open"
+    assert raised["RuntimeError"]["chain"] == raised["KeyError"]["id"]
+    assert shown(raised["RuntimeError"]["cause"]) == "KeyError('k')"
+    assert raised["ValueError"]["line"] > 0
+    swallowed = [e.values["by"] for e in events if e.log == "swallowed"]
+    assert swallowed == ["with", "hasattr"]
+
+
+@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no exceptions")
+def test_exceptions_that_control_the_flow_when_asked(tmp_path: Path) -> None:
+    program = (
+        "def stop():\n    raise StopIteration(1)\n"
+        "try:\n    stop()\nexcept StopIteration:\n    pass\n"
+    )
+    assert [e for e in logged(tmp_path, program, "--log", "exc") if e.log] == []
+    (tmp_path / "run.marey").unlink()
+    events = logged(tmp_path, program, "--log", "exc:all@__main__*")
+    assert [(e.log, e.text) for e in events if e.log] == [
+        ("raised", "StopIteration"),
+        ("handled", "StopIteration"),
+    ]
+
+
+# ---- what the program says, and what happens around it ----
+
+SAYS = """
+import gc, logging, sys, warnings
+logging.basicConfig(format="%(message)s")
+stdout, had = sys.stdout, logging.getLogger("app").hasHandlers()
+class Noisy:
+    def __str__(self):
+        print("str")
+        return "noisy"
+    __repr__ = __str__
+print("one", 2, sep="-")
+print(*["many", "words"])
+print("password:", "hunter2", "token=hunter2")
+logging.getLogger("app.db").warning("row %d password=%s", 4, "hunter2")
+logging.info("not shown")
+warnings.warn("old", DeprecationWarning, stacklevel=1)
+warnings.warn("secret=hunter2")
+gc.collect()
+open(__file__).close()
+sys.audit("my.event", 5)
+print(Noisy())
+assert sys.stdout is stdout and type(print).__name__ == "builtin_function_or_method"
+"""
+
+
+def test_what_a_program_says_is_told_and_said(tmp_path: Path) -> None:
+    kinds = ["print", "logging", "warnings", "gc", r"audit:my\..*|open"]
+    options = [word for kind in kinds for word in ("--log", kind)]
+    events = logged(tmp_path, SAYS, *options, words=())
+    told: dict[str, list[Any]] = {}
+    for event in events:
+        if event.log:
+            told.setdefault(event.log, []).append(event)
+    assert [(e.text, e.values["level"]) for e in told["log"]] == [("app.db", "WARNING")]
+    assert "row %d password=" in told["log"][0].values[""]
+    warned = [e.text for e in told["warning"]]
+    assert warned == ["DeprecationWarning", "UserWarning"]
+    assert {e.values["phase"] for e in told["gc"]} == {"start", "stop"}
+    audits = [e for e in told["audit"] if e.text == "my.event"]
+    assert [e.values[""] for e in audits] == [5]
+    assert any(e.text == "open" for e in told["audit"])
+    assert b"hunter2" not in (tmp_path / "run.marey").read_bytes()
+    if SEES_STORES:
+        assert len(told["print"]) == 5  # Noisy's own one, too
+        shown_log = harness.marey("show", "--log", tmp_path / "run.marey").stdout
+        assert "one, 2" in shown_log
+
+
+def test_entries_of_functions_with_their_arguments(tmp_path: Path) -> None:
+    program = "def f(a): return g(a)\ndef g(b): return b\nf(1)\n"
+    events = logged(tmp_path, program, "--log", "entry:g|nope")
+    entries = [(e.text, e.values["b"]) for e in events if e.log == "entry"]
+    assert entries == [("g", 1)]
+
+
+# ---- nothing changes ----
+
+HOSTILE = """
+import sys, time
+class Hostile:
+    count = 0
+    def _touched(self, *a, **k):
+        Hostile.count += 1
+        print("touched")
+        raise SystemError
+    __repr__ = __str__ = __len__ = __eq__ = __hash__ = __bool__ = __iter__ = _touched
+    __getitem__ = __index__ = __format__ = _touched
+    def __getattribute__(self, name):
+        print("asked for", name)
+        time.sleep(10)
+    @property
+    def value(self):
+        raise SystemExit(9)
+class Meta(type):
+    def __getattr__(cls, name):
+        print("meta", name)
+        raise RuntimeError
+class Odd(metaclass=Meta):
+    pass
+def take(x, y):
+    z = x
+    return y
+evaluated = []
+def once(v):
+    evaluated.append(v)
+    return v
+deep = []
+for n in range(10000):
+    deep = [deep]
+cycle = {}
+cycle["me"] = cycle
+box = type("Box", (), {})()
+for v in (Hostile(), Odd, Odd(), deep, cycle, "\\ud800", [0] * 10**6, 10**5000, object):
+    w = take(v, Hostile())
+    box.attr = once(v)
+print(Hostile.count, len(evaluated))
+while deep:
+    deep = deep.pop()
+"""
+
+
+def test_hostile_objects_are_not_asked(tmp_path: Path) -> None:
+    rules = ["var:.", "attr:.", "number:.", "exc", "print"]
+    options = [word for rule in rules for word in ("--log", rule)]
+    events = logged(
+        tmp_path, HOSTILE, "--args", "--returns", *options, "--include", "__main__"
+    )
+    assert any(e.values for e in events)
