@@ -511,6 +511,8 @@ static PyMethodDef methods[] = {
     {"listen", listen, METH_O, listen_doc},
     {"filter", filter, METH_VARARGS, filter_doc},
     {"budget", watch_budget, METH_O, budget_doc},
+    {"every", timer_start, METH_VARARGS, "every(turn, every_ns, for_ns)\n--\n\n"},
+    {"every_stop", timer_stop, METH_NOARGS, "every_stop()\n--\n\n"},
     {"keep", watch_set, METH_VARARGS, keep_doc},
     {"snapshot", snapshot, METH_VARARGS, snapshot_doc},
     {"recording_path", recording_path, METH_NOARGS, recording_path_doc},

@@ -8,6 +8,7 @@
  *   sites.c       which call sites may be switched off
  *   threads.c     names of threads, calls that are open at the start
  *   listen.c      the socket of marey ctl
+ *   timer.c       recording for a while now and then
  *   watch.c       what --keep watches: functions, exceptions, log records
  *   logs.c        what is logged without a change of the code: see logs.h
  *   marks.c       spans, instants, counters
@@ -287,6 +288,12 @@ void watch_log(void);
 PyObject *listen_start(PyObject *module, PyObject *folder);
 /* At the end of the process. */
 void listen_stop(void);
+
+/* ---- timer.c ---- */
+
+/* Calls `turn(on)` now and then from a thread of its own; ends that. */
+PyObject *timer_start(PyObject *module, PyObject *args);
+PyObject *timer_stop(PyObject *module, PyObject *unused);
 
 /* ---- sites.c ---- */
 

@@ -19,6 +19,10 @@ from marey._options import (
     parse_size,
 )
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from marey._timer import Timer
+
 _FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -138,6 +142,8 @@ class Recording:
         self.path = options.path
         self._variable: str | None = None
         self._is_on = False
+        self._every: tuple[int, int] | None = None
+        self._timer: Timer | None = None
 
     def __repr__(self) -> str:
         return f"<marey.Recording {'on' if self._is_on else 'off'} {self.path!r}>"
@@ -146,6 +152,10 @@ class Recording:
         """Begins. Calls that are open already are in the trace as open calls."""
         if self._is_on:
             raise RecordingError("this recording is on already; stop it first")
+        if self._every is not None:
+            self._timer = _start_timer(self.options, *self._every)
+            self._is_on = True
+            return self
         if self.options.children:
             self._variable = os.environ.get(VARIABLE)
             os.environ[VARIABLE] = self.options.encode()
@@ -162,6 +172,11 @@ class Recording:
         if not self._is_on:
             return
         self._is_on = False
+        if self._timer is not None:
+            _core.every_stop()
+            self._timer.end()
+            self._timer.is_over = True
+            return
         _core.stop()
         self._restore()
 
@@ -262,6 +277,8 @@ def record(
     returns: "bool | str | tuple[str, ...] | list[str]" = False,
     log: "str | tuple[str, ...] | list[str]" = (),
     max_overhead: str | float = 0.0,
+    every: str | float = 0,
+    for_: str | float = 0,
 ) -> Recording:
     """A recording into `path`, which must not exist yet, as a context manager.
 
@@ -292,7 +309,11 @@ def record(
                       'exc', 'print@app.*', … as `marey run --log` takes them
     max_overhead      leave out the functions that cost most to record, so that it takes
                       at most this part of the program's own time: 0.1, or '10%'
+    every, for_       record for `for_` of each `every` (seconds, or text like '1m'):
+                      each time a trace of its own, PATH-1.marey and so on, of this
+                      process alone, the oldest removed beyond keep_max
     """
+    turns = _turns(every, for_)
     if repr not in ("safe", "user"):
         raise UsageError(f"repr: {repr!r} is neither 'safe' nor 'user'")
     if keep_if:
@@ -314,7 +335,7 @@ def record(
     if not isinstance(text, str):
         raise UsageError("the path of a trace is text")
     _logs.check((log,) if isinstance(log, str) else log)
-    return Recording(
+    recording = Recording(
         Options(
             os.path.abspath(text),
             include=include,
@@ -346,3 +367,36 @@ def record(
             else max_overhead,
         )
     )
+    recording._every = turns
+    return recording
+
+
+def _turns(every: str | float, for_: str | float) -> tuple[int, int] | None:
+    every_ns, for_ns = _nanoseconds(every), _nanoseconds(for_)
+    if not every_ns and not for_ns:
+        return None
+    if not 0 < for_ns < every_ns < 1 << 62:
+        raise UsageError(
+            "every and for_: record for a part of each, like 1 of every 60"
+        )
+    return every_ns, for_ns
+
+
+def _nanoseconds(value: str | float) -> int:
+    if isinstance(value, str):
+        return parse_duration(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        raise UsageError(f"{value!r} is no number of seconds")
+    return int(value * 1_000_000_000) if value < 1 << 32 else 1 << 62
+
+
+def _start_timer(options: Options, every_ns: int, for_ns: int) -> "Timer":
+    from marey._timer import Timer
+
+    timer = Timer(options)
+    try:
+        _core.every(timer.turn, every_ns, for_ns)
+    except RuntimeError as error:
+        raise RecordingError(str(error)) from None
+    os.register_at_fork(after_in_child=timer.forked)
+    return timer

@@ -13,6 +13,7 @@ import marey
 import pytest
 from harness import marey as run_marey
 from harness import record as run_recorded
+from harness import run
 from marey._keep import parse_rule
 
 
@@ -400,3 +401,42 @@ def test_transactions_are_kept_by_name(tmp_path: Path) -> None:
     (note,) = notes(tmp_path / "run-kept")
     assert note.startswith("transaction:bloc* > 30ms: took ")
     assert "transaction:*slow > 30ms: took " in note
+
+
+def test_an_asgi_application_under_load(tmp_path: Path) -> None:
+    """A small run of tests/scale/asgi.py: exactly the slow requests are kept."""
+    script = Path(__file__).parent.parent / "scale" / "asgi.py"
+    done = run([sys.executable, script, "1200", "400"], cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 slow, 3 kept, 3 right" in done.stdout
+
+
+# ---- on a timer ----
+
+
+def test_a_recording_on_a_timer_is_many_short_ones(tmp_path: Path) -> None:
+    path, alive = tmp_path / "run.marey", threading.active_count()
+    with marey.record(path, every=0.2, for_="50ms") as recording:
+        end = time.monotonic() + 1.1
+        while time.monotonic() < end:
+            work(20)
+            time.sleep(0.001)
+        assert threading.active_count() == alive
+    recording.stop()
+    made = sorted(tmp_path.iterdir())
+    assert 3 <= len(made) <= 7
+    assert made[0].name == "run-1.marey"
+    for one in made[:-1]:
+        with whole(one) as trace:
+            assert trace.info().duration_ns < 1e9
+            assert trace.info().lost_count == 0
+            assert any(call.name == "work" for call in trace.calls())
+
+
+def test_a_timer_keeps_what_fits(tmp_path: Path) -> None:
+    with marey.record(tmp_path / "run.marey", every=0.1, for_=0.05, keep_max=1):
+        time.sleep(0.6)
+    assert len(list(tmp_path.iterdir())) == 1
+    for every, for_ in ((1, 1), (1, 2), (0, 1), (-1, 1), ("1", 0.1)):
+        with pytest.raises(marey.UsageError):
+            marey.record(tmp_path / "x.marey", every=every, for_=for_)
