@@ -1,5 +1,7 @@
 """`record(every=…, for_=…)`: short recordings, one after the other, each a trace."""
 
+# ruff: noqa: PTH108, PTH116
+
 import os
 
 from marey import _core
