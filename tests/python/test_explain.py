@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import harness
+import marey
 import pytest
+from marey import _explain
 
 
 def recorded(
@@ -25,10 +27,11 @@ def recorded(
     return trace
 
 
-def explained(trace: Path, *options: str) -> dict[str, Any]:
-    done = harness.marey("explain", "--json", *options, trace)
-    assert done.returncode == 0, done.stderr
-    answer: dict[str, Any] = json.loads(done.stdout)
+def explained(trace: Path) -> dict[str, Any]:
+    """What `marey explain --json` prints, without a process of its own."""
+    with marey.open(trace) as opened:
+        answer = _explain.explain(opened, (None, None, 0, None, None, None), None)
+    assert json.loads(json.dumps(answer)) == answer
     return answer
 
 
@@ -137,6 +140,12 @@ def test_what_was_swallowed_is_told_the_last_first(chained: Path) -> None:
         if one["function"]["module"] == "__main__"
     ]
     assert swallowed == [("LookupError", "fail", "quiet")] * 3
+
+
+def test_json_is_the_same(chained: Path) -> None:
+    done = harness.marey("explain", "--json", "--thread", "MainThread", chained)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == explained(chained)
 
 
 def test_the_text_says_it_all(chained: Path) -> None:
