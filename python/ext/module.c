@@ -110,9 +110,6 @@ static int
 set_filters(PyObject *include, PyObject *exclude, PyObject *own_folder)
 {
     char folder[4096];
-
-    if (refuse() < 0)
-        return -1;
     PyObject *includes = bytes_tuple(include, PyUnicode_EncodeFSDefault),
              *excludes = bytes_tuple(exclude, PyUnicode_EncodeFSDefault);
     if (includes == NULL || excludes == NULL) {
@@ -292,8 +289,11 @@ start(PyObject *module, PyObject *args, PyObject *keywords)
             PyUnicode_FSConverter, &own_folder, &waits, &summary, &unmapped,
             &transactions, &is_only, &detail, &children, &parent, &flow))
         return NULL;
-    int is_failed = set_filters(include, exclude, own_folder);
-    is_failed |= set_transactions(transactions, is_only, detail);
+    int is_failed = refuse();
+    if (is_failed == 0)
+        is_failed = set_filters(include, exclude, own_folder);
+    if (is_failed == 0)
+        is_failed = set_transactions(transactions, is_only, detail);
     Py_DECREF(own_folder);
     if (is_failed < 0) {
         Py_DECREF(path);
