@@ -144,6 +144,16 @@ set_transactions(PyObject *patterns, bool is_only, unsigned detail)
     return 0;
 }
 
+/* What is recorded, unless a recording is on. */
+static int
+choose(PyObject *include, PyObject *exclude, PyObject *own_folder,
+       PyObject *transactions, bool is_only, unsigned detail)
+{
+    if (refuse() < 0 || set_filters(include, exclude, own_folder) < 0)
+        return -1;
+    return set_transactions(transactions, is_only, detail);
+}
+
 static PyObject *
 raise_error(const struct marey_error *err)
 {
@@ -289,11 +299,7 @@ start(PyObject *module, PyObject *args, PyObject *keywords)
             PyUnicode_FSConverter, &own_folder, &waits, &summary, &unmapped,
             &transactions, &is_only, &detail, &children, &parent, &flow))
         return NULL;
-    int is_failed = refuse();
-    if (is_failed == 0)
-        is_failed = set_filters(include, exclude, own_folder);
-    if (is_failed == 0)
-        is_failed = set_transactions(transactions, is_only, detail);
+    int is_failed = choose(include, exclude, own_folder, transactions, is_only, detail);
     Py_DECREF(own_folder);
     if (is_failed < 0) {
         Py_DECREF(path);
