@@ -15,6 +15,9 @@ import marey
 import pytest
 from marey import _explain
 
+# 3.11 tells that a call ended by an exception, and not by which.
+needs_types = pytest.mark.skipif(harness.VERSION < (3, 12), reason="no types")
+
 
 def recorded(
     folder: Path, source: str, *options: str, status: int | None = None
@@ -96,6 +99,7 @@ def chained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return recorded(tmp_path_factory.mktemp("chained"), CHAINED, status=1)
 
 
+@needs_types
 def test_a_chain_of_exceptions_in_its_order(chained: Path) -> None:
     answer = explained(chained)
     assert answer["outcome"] == "raised"
@@ -107,6 +111,7 @@ def test_a_chain_of_exceptions_in_its_order(chained: Path) -> None:
     assert names(answer["stack"]) == ["<module>", "main", "load", "parse"]
 
 
+@needs_types
 def test_the_lines_of_the_stack_are_found(chained: Path) -> None:
     lines = {
         frame["function"]["name"]: [one["text"] for one in frame["lines"]]
@@ -133,6 +138,7 @@ def test_the_last_values_of_a_call(chained: Path) -> None:
     assert "text = 'one'" in text(chained)
 
 
+@needs_types
 def test_what_was_swallowed_is_told_the_last_first(chained: Path) -> None:
     swallowed = [
         (one["type"], one["function"]["name"], one["by"]["name"])
@@ -148,6 +154,7 @@ def test_json_is_the_same(chained: Path) -> None:
     assert json.loads(done.stdout) == explained(chained)
 
 
+@needs_types
 def test_the_text_says_it_all(chained: Path) -> None:
     lines = text(chained).splitlines()
     assert "Bad, which nobody caught" in lines[0]
@@ -155,6 +162,7 @@ def test_the_text_says_it_all(chained: Path) -> None:
     assert any("LookupError  from fail, caught by quiet" in line for line in lines)
 
 
+@needs_types
 def test_a_thread_that_ended_by_an_exception(tmp_path: Path) -> None:
     trace = recorded(
         tmp_path,
@@ -232,6 +240,7 @@ def test_a_crash_tells_the_call_it_was_in(tmp_path: Path) -> None:
     assert names(answer["stack"]) == ["<module>", "crash", "kill"]
 
 
+@needs_types
 @pytest.mark.parametrize(
     ("source", "status", "outcome"),
     [
@@ -248,6 +257,7 @@ def test_programs_that_end_by_themselves(
     assert len(text(trace).splitlines()) > 0
 
 
+@needs_types
 def test_deep_recursion_is_told_in_short(tmp_path: Path) -> None:
     trace = recorded(
         tmp_path,
@@ -267,6 +277,7 @@ def test_deep_recursion_is_told_in_short(tmp_path: Path) -> None:
     assert len(told.splitlines()) < 60
 
 
+@needs_types
 def test_an_exception_that_cleanup_code_watched(tmp_path: Path) -> None:
     """Calls made while the exception passes do not hide where it came from."""
     trace = recorded(
@@ -308,6 +319,7 @@ def test_only_a_part_was_recorded(tmp_path: Path) -> None:
     assert names(answer["stack"]) == ["load", "parse"]
 
 
+@needs_types
 def test_run_explains_when_the_program_has_ended(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text("def f():\n    raise OSError(1)\nf()\n")
     done = harness.marey(
