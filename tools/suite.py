@@ -45,6 +45,7 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.13t", "3.15")
 FUZZ_SECONDS = int(os.environ.get("MAREY_FUZZ_SECONDS", "20"))
 COMMAND_SECONDS_MAX = 1200
 TAIL_LINES = 60
+INSTRUCTIONS_NOT_MEASURED = 2  # the exit status of bench/instructions.py for that
 EXIT_SKIPPED = 77  # as in tools/pythons, Meson and automake
 
 
@@ -367,11 +368,16 @@ def instructions(log: Log) -> Counts:
     version = "3.12"
     if log.run([ROOT / "tools" / "pythons", "which", version]) != 0:
         return SKIPPED
-    # The goal is 40. Today it is 60 for Python and C functions and up to 90 for
-    # generators; callgrind slows time itself, which lengthens the events it counts.
-    guard = [sys.executable, "bench/instructions.py", "--limit", "100"]
-    status = log.run([*guard, "--python", version, "--jobs", str(JOBS)])
-    return PASSED if status == 0 else FAILED
+    # Calls keep to the goal; yields and resumes do not yet (see ARCHITECTURE.md).
+    limits = (("40", "fib", "ccall"), ("58", "generators"))
+    guard = [sys.executable, "bench/instructions.py", "--python", version]
+    counts = Counts()
+    for limit, *workloads in limits:
+        how = ["--jobs", str(JOBS), "--limit", limit, "--workloads", *workloads]
+        status = log.run([*guard, *how])
+        found = {0: PASSED, INSTRUCTIONS_NOT_MEASURED: SKIPPED}
+        counts += found.get(status, FAILED)
+    return counts
 
 
 # --- running them --------------------------------------------------------------------
@@ -411,19 +417,6 @@ def chosen(words: Sequence[str]) -> dict[str, Stage]:
     return picked
 
 
-# Stages whose failures are printed but do not fail the suite yet: they were not green
-# on all their interpreters when they were last changed. Each is to leave this list.
-UNPROVEN = {
-    "python-3.11",
-    "python-3.13",
-    "python-3.13t",
-    "python-3.14",
-    "python-3.15",
-    "fuzz",
-    "instructions",
-}
-
-
 @dataclass(frozen=True)
 class Outcome:
     log: Log
@@ -438,9 +431,6 @@ def run_stage(name: str, stage: Stage) -> Outcome:
     if counts == Counts():
         log.add("ran nothing")
         counts = FAILED
-    if counts.failed and name in UNPROVEN:
-        log.add(f"unproven: {counts.failed} failed, counted as skipped")
-        counts = Counts(counts.passed, 0, counts.skipped + counts.failed)
     return Outcome(log, counts, time.monotonic() - started)
 
 
