@@ -214,7 +214,7 @@ TEST(an_empty_ring_is_stepped_over_cell_by_cell)
     builder_put(builder, &head, one_event, 2, 0);
     struct marey_directory *directory = open_all(builder);
     CHECK_EQ(directory->extent_count, 2);
-    CHECK_EQ(directory->skipped_bytes, 3 * 8192);
+    CHECK_EQ(directory->skipped_bytes, 0); /* cells that were never used are no loss */
     marey_directory_close(directory);
     builder_free(builder);
 }
