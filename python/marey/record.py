@@ -45,6 +45,8 @@ def start(
     here.
     """
     global _watches_forks
+    if _core.is_recording():
+        raise RecordingError("a recording is on already in this process; stop it first")
     keep(options)
     if not options.children and not _watches_forks:
         _watches_forks = True
