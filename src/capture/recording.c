@@ -183,13 +183,19 @@ marey_recording_housekeep(struct marey_recording *recording, uint64_t now)
 
     if (now < due)
         return;
-    uint64_t interval = recording->pair_interval_ticks;
+    uint64_t interval =
+        atomic_load_explicit(&recording->pair_interval_ticks, memory_order_relaxed);
     if (!atomic_compare_exchange_strong(&recording->next_pair_ticks, &due,
                                         now + interval))
         return;
-    recording->pair_interval_ticks = interval * 10 < second ? interval * 10 : second;
-    if (now >= recording->next_clock_ticks) {
-        recording->next_clock_ticks = now + (now - recording->start_ticks) / 64;
+    atomic_store_explicit(&recording->pair_interval_ticks,
+                          interval * 10 < second ? interval * 10 : second,
+                          memory_order_relaxed);
+    if (now >=
+        atomic_load_explicit(&recording->next_clock_ticks, memory_order_relaxed)) {
+        atomic_store_explicit(&recording->next_clock_ticks,
+                              now + (now - recording->start_ticks) / 64,
+                              memory_order_relaxed);
         marey_define_clock(recording);
     }
     if (interval >= second && second_tick != NULL)

@@ -28,9 +28,10 @@ struct marey_recording {
     uint64_t start_ticks;
     uint64_t start_ns;
     _Atomic uint64_t next_pair_ticks; /* when the next CLOCK record is due */
-    uint64_t pair_interval_ticks;
-    uint64_t next_clock_ticks; /* a CLOCK record before is not worth its bytes */
-    struct marey_lane *lanes;  /* all lanes of live threads; marey_lanes_lock */
+    _Atomic uint64_t pair_interval_ticks;
+    _Atomic uint64_t
+        next_clock_ticks;     /* a CLOCK record before is not worth its bytes */
+    struct marey_lane *lanes; /* all lanes of live threads; marey_lanes_lock */
     struct definitions definitions;
     char *options_text; /* owned */
     uint64_t flow;      /* the arrow that leads here; 0: none */

@@ -222,7 +222,7 @@ def test_json_of_report_has_stable_names(shop: Path) -> None:
         "p50_ns": 90,
         "p90_ns": 100,
         "p99_ns": 100,
-            "left_out_since_ns": None,
+        "left_out_since_ns": None,
     }
     assert 0 < row["corrected_self_ns"] <= 260
     assert [c["name"] for c in callers] == ["main", None]
