@@ -91,6 +91,14 @@ is_in_scope(const struct rule *rule, const struct marey_function *function)
     return rule->scope == NULL || codes_is_of(function, PyBytes_AS_STRING(rule->scope));
 }
 
+/* What looks for modules: it asks by exceptions, many at each import, and they say
+ * nothing about the program. */
+static bool
+is_import_machinery(const struct marey_function *function)
+{
+    return strncmp(codes_file(function), "<frozen ", 8) == 0;
+}
+
 unsigned
 logs_of_function(const struct marey_function *function)
 {
@@ -99,7 +107,8 @@ logs_of_function(const struct marey_function *function)
     if (rule_count == 0 || strcmp(codes_file(function), CALIBRATION_FILE) == 0)
         return 0;
     for (unsigned i = 0; !function->is_skipped && i < rule_count; i++)
-        if ((kinds & rules[i].kind) == 0 && is_in_scope(&rules[i], function))
+        if ((kinds & rules[i].kind) == 0 && is_in_scope(&rules[i], function) &&
+            !(rules[i].kind == LOGS_EXC && is_import_machinery(function)))
             kinds |= rules[i].kind;
     return kinds | messages_of(function);
 }

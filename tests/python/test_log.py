@@ -361,6 +361,17 @@ def test_exceptions_that_control_the_flow_when_asked(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no exceptions")
+def test_what_imports_ask_by_exceptions_is_told_when_asked(tmp_path: Path) -> None:
+    program = "import this_is_here\n"
+    (tmp_path / "this_is_here.py").write_text("try: 1 / 0\nexcept ArithmeticError: 0\n")
+    told = [e.text for e in logged(tmp_path, program, "--log", "exc") if e.log]
+    assert told == ["ZeroDivisionError", "ZeroDivisionError"]
+    (tmp_path / "run.marey").unlink()
+    every = [e.text for e in logged(tmp_path, program, "--log", "exc:all") if e.log]
+    assert len(every) > len(told)
+
+
 # ---- what the program says, and what happens around it ----
 
 SAYS = """
