@@ -539,7 +539,6 @@ wait_id(struct call *call)
 
 /* ---- the program's own profiler ---- */
 
-#if MAREY_HAS_MONITORING
 static MAREY_THREAD_LOCAL Py_tracefunc real_profiler;
 
 /* Stands for the program's profiler until its first event, and keeps one from it. */
@@ -554,7 +553,6 @@ first_event(PyObject *object, PyFrameObject *frame, int what, PyObject *argument
         return 0;
     return real(object, frame, what, argument);
 }
-#endif
 
 /* Where C calls are watched, the interpreter tells a profiler that was just set of the
  * return of sys.setprofile() itself, whose call it has not seen: the `profile` module
@@ -562,20 +560,17 @@ first_event(PyObject *object, PyFrameObject *frame, int what, PyObject *argument
 static PyObject *
 set_profile(struct call *call)
 {
-#if MAREY_HAS_MONITORING
     PyThreadState *state = PyThreadState_Get();
-    bool was_set = state->c_profilefunc != NULL;
+    bool was_set = state->c_profilefunc != NULL && !hooks_are(state->c_profilefunc);
     PyObject *result = go(call);
 
-    if (!was_set && tracer.c_calls && state->c_profilefunc != NULL &&
-        state->c_profilefunc != first_event) {
+    if (!was_set && (tracer.c_calls || !MAREY_HAS_MONITORING) &&
+        state->c_profilefunc != NULL && state->c_profilefunc != first_event &&
+        !hooks_are(state->c_profilefunc)) {
         real_profiler = state->c_profilefunc;
         state->c_profilefunc = first_event;
     }
     return result;
-#else
-    return go(call);
-#endif
 }
 
 /* ---- the wrappers ---- */

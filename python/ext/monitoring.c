@@ -703,6 +703,13 @@ hooks_start(void)
     return begin();
 }
 
+bool
+hooks_are(Py_tracefunc profiler)
+{
+    (void)profiler;
+    return false;
+}
+
 int
 hooks_wait(void)
 {

@@ -198,14 +198,20 @@ set_on_threads(bool is_on)
 }
 
 /* `threading` calls sys.setprofile(this) in each new thread, and the interpreter then
- * calls this at the first event: the real hook takes its place. */
+ * calls this at the first event, the call of the thread's run(): the real hook takes its
+ * place, and that event. */
 static PyObject *
 new_thread(PyObject *module, PyObject *args)
 {
     PyThreadState *state = PyThreadState_Get();
+    PyObject *frame = PyTuple_GET_SIZE(args) == 3 ? PyTuple_GET_ITEM(args, 0) : NULL;
+    PyObject *what = frame == NULL ? NULL : PyTuple_GET_ITEM(args, 1);
 
-    (void)module, (void)args;
+    (void)module;
     _PyEval_SetProfile(state, tracer.is_on ? on_event : NULL, NULL);
+    if (tracer.is_on && frame != NULL && PyFrame_Check(frame) &&
+        PyUnicode_Check(what) && PyUnicode_CompareWithASCIIString(what, "call") == 0)
+        on_event(NULL, (PyFrameObject *)frame, PyTrace_CALL, Py_None);
     Py_RETURN_NONE;
 }
 static PyMethodDef new_thread_method = {"marey_thread", new_thread, METH_VARARGS, NULL};
@@ -232,6 +238,12 @@ hooks_start(void)
         return -1;
     set_on_threads(true);
     return 0;
+}
+
+bool
+hooks_are(Py_tracefunc profiler)
+{
+    return profiler == on_event;
 }
 
 int

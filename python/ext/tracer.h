@@ -316,6 +316,8 @@ int hooks_start(void);
 /* From now on nothing is recorded until __main__ starts. */
 int hooks_wait(void);
 void hooks_stop(void);
+/* Whether a thread's C profile function is ours. */
+bool hooks_are(Py_tracefunc profiler);
 /* Off and on again, for a moment, in the calling thread at least. */
 void hooks_pause(bool is_paused);
 /* Called about once a second. */

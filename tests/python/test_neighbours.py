@@ -350,7 +350,7 @@ CORES = ["ctrace", "pytrace", *(["sysmon"] if HAS_MONITORING else [])]
 
 @pytest.mark.parametrize("core", CORES)
 def test_coverage_measures_the_same(core: str, program: Path) -> None:
-    pytest.importorskip("coverage")
+    pytest.importorskip("coverage.tracer" if core == "ctrace" else "coverage")
     folder = program.parent
 
     def report(*command: str | Path) -> object:

@@ -168,7 +168,7 @@ def test_the_standard_library_at_work(tmp_path: Path) -> None:
         "import json, logging, pickle, sqlite3, tempfile, textwrap, unittest, xml.dom\n"
         "print(json.dumps(json.loads(json.dumps({'a': [1, 2, {'b': None}]}))))\n"
         "print(ast.unparse(ast.parse(inspect.getsource(textwrap))).count('def'))\n"
-        "print(len(list(difflib.unified_diff('abc' * 9, 'abd' * 9))))\n"
+        "print(len(list(difflib.unified_diff([*'abcabc'], [*'abdabd']))))\n"
         "print(textwrap.fill('word ' * 50, 30)[:40])\n"
         "async def f(n):\n    await asyncio.sleep(0)\n    return n\n"
         "async def main():\n    print(sum(await asyncio.gather(*map(f, range(9)))))\n"

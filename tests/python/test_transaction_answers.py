@@ -274,7 +274,9 @@ def test_what_opentelemetry_gets_is_what_it_expects(tmp_path: Path) -> None:
     # In OTLP ids are hexadecimal; protobuf's own JSON has them in base64.
     text = re.sub(
         r'"((?:trace|span|parentSpan)Id)":"([0-9a-f]+)"',
-        lambda m: f'"{m[1]}":"{base64.b64encode(bytes.fromhex(m[2])).decode()}"',
+        lambda m: (
+            f'"{m[1]}":"{base64.urlsafe_b64encode(bytes.fromhex(m[2])).decode()}"'
+        ),
         target.read_text(),
     )
     data = json_format.Parse(text, trace_pb2.TracesData())
