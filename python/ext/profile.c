@@ -198,8 +198,8 @@ set_on_threads(bool is_on)
 }
 
 /* `threading` calls sys.setprofile(this) in each new thread, and the interpreter then
- * calls this at the first event, the call of the thread's run(): the real hook takes
- * its place, and that event. */
+ * calls this at the first event, the call of the thread's run(). The real hook then
+ * takes the place of this one, and is told of that event. */
 static PyObject *
 new_thread(PyObject *module, PyObject *args)
 {
