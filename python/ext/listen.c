@@ -15,8 +15,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -24,6 +22,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "marey/capture_keep.h"
 #include "tracer.h"
 
@@ -256,19 +255,10 @@ bind_socket(int fd)
 static bool
 start_thread(void)
 {
-    pthread_attr_t attributes;
     pthread_t thread;
-    sigset_t all, before;
 
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool is_made = pthread_create(&thread, &attributes, listen_main, NULL) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return is_made;
+    return marey_thread_start(listen_main, STACK_BYTES, &thread) &&
+           pthread_detach(thread) == 0;
 }
 
 /* Which process this is stands in the name of its socket. */

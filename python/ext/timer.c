@@ -3,12 +3,11 @@
  * It sleeps, takes the interpreter's lock, calls `turn(on)`, gives the lock back. It
  * blocks all signals and is unknown to `threading`. A forked child has none.
  */
-#include <pthread.h>
 #include <semaphore.h>
-#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "tracer.h"
 
 #define STACK_BYTES (1 << 20) /* Python code runs on it */
@@ -62,8 +61,6 @@ PyObject *
 timer_start(PyObject *module, PyObject *args)
 {
     unsigned long long every_ns, for_ns;
-    pthread_attr_t attributes;
-    sigset_t all, before;
     PyObject *turn;
 
     (void)module;
@@ -80,13 +77,7 @@ timer_start(PyObject *module, PyObject *args)
     timer.pid = getpid();
     atomic_store(&timer.is_ending, false);
     sem_init(&timer.ends, 0, 0);
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    timer.is_on = pthread_create(&timer.thread, &attributes, timer_main, NULL) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
+    timer.is_on = marey_thread_start(timer_main, STACK_BYTES, &timer.thread);
     if (timer.is_on)
         Py_RETURN_NONE;
     PyErr_SetString(PyExc_OSError, "cannot make a thread for the timer");

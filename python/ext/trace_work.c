@@ -9,11 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "marey/answer.h"
 #include "marey/export.h"
 
 #define TICK_NS INT64_C(50000000)
-#define NS_PER_SECOND INT64_C(1000000000)
 
 /* ---- coming back to Python ---- */
 
@@ -24,21 +24,12 @@ struct work {
     bool is_raised; /* an exception is set */
 };
 
-static int64_t
-now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * NS_PER_SECOND + now.tv_nsec;
-}
-
 static void
 work_begin(struct work *work, PyObject *tick)
 {
     work->tick = tick;
     work->is_raised = false;
-    work->next_ns = now_ns() + TICK_NS;
+    work->next_ns = (int64_t)marey_monotonic_ns() + TICK_NS;
     work->saved = PyEval_SaveThread();
 }
 
@@ -53,7 +44,7 @@ static bool
 work_tick(void *context, double share)
 {
     struct work *work = context;
-    int64_t now = now_ns();
+    int64_t now = (int64_t)marey_monotonic_ns();
 
     if (work->is_raised)
         return false;

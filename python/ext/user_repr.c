@@ -11,8 +11,9 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
-#include <time.h>
+
+#include "base/clock.h"
+#include "base/thread.h"
 
 #define LIMIT_NS 10000000 /* of one repr */
 #define WATCHES_MAX 64    /* threads that are inside one at a time */
@@ -60,15 +61,6 @@ static pthread_cond_t changed;
 static bool is_watching;
 static PyObject *timeout_type; /* owned */
 
-static uint64_t
-now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* The watch that is due first and was not told yet; NULL: none. */
 static struct watch *
 first_due(void)
@@ -112,7 +104,7 @@ watch_clock(void *unused)
         const struct watch *due = first_due();
         if (due == NULL) {
             pthread_cond_wait(&changed, &lock);
-        } else if (due->deadline_ns <= now_ns()) {
+        } else if (due->deadline_ns <= marey_monotonic_ns()) {
             fire(due);
         } else {
             struct timespec until = {(time_t)(due->deadline_ns / 1000000000),
@@ -137,7 +129,6 @@ start_watching(void)
 {
     static bool has_handler;
     pthread_condattr_t attributes;
-    sigset_t all, before;
     pthread_t thread;
 
     if (is_watching)
@@ -149,10 +140,7 @@ start_watching(void)
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&changed, &attributes);
     pthread_condattr_destroy(&attributes);
-    sigfillset(&all); /* signals are the program's */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    is_watching = pthread_create(&thread, NULL, watch_clock, NULL) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    is_watching = marey_thread_start(watch_clock, 0, &thread);
     if (is_watching)
         pthread_detach(thread);
     return is_watching;
@@ -169,8 +157,8 @@ begin_watch(void)
             if (watches[i].thread == 0)
                 watch = &watches[i];
     if (watch != NULL) {
-        *watch =
-            (struct watch){PyThread_get_thread_ident(), now_ns() + LIMIT_NS, false};
+        *watch = (struct watch){PyThread_get_thread_ident(),
+                                marey_monotonic_ns() + LIMIT_NS, false};
         pthread_cond_signal(&changed);
     }
     pthread_mutex_unlock(&lock);

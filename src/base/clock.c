@@ -84,15 +84,6 @@ marey_clock_choose(struct marey_clock *out)
 #endif
 }
 
-static uint64_t
-clock_ns(clockid_t id)
-{
-    struct timespec now;
-
-    clock_gettime(id, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
-
 void
 marey_clock_pair_read(const struct marey_clock *clock, struct marey_clock_pair *out)
 {
@@ -101,14 +92,14 @@ marey_clock_pair_read(const struct marey_clock *clock, struct marey_clock_pair *
 
     for (int i = 0; i < PAIR_TRIES; i++) {
         uint64_t before = marey_ticks(is_counter, clock->shift);
-        uint64_t monotonic = clock_ns(CLOCK_MONOTONIC);
+        uint64_t monotonic = marey_clock_ns(CLOCK_MONOTONIC);
         uint64_t after = marey_ticks(is_counter, clock->shift);
         if (after - before >= best)
             continue;
         best = after - before;
         out->ticks = before + (after - before) / 2;
         out->monotonic_ns = monotonic;
-        out->boottime_ns = clock_ns(CLOCK_BOOTTIME);
-        out->realtime_ns = clock_ns(CLOCK_REALTIME);
+        out->boottime_ns = marey_clock_ns(CLOCK_BOOTTIME);
+        out->realtime_ns = marey_clock_ns(CLOCK_REALTIME);
     }
 }

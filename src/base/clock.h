@@ -36,13 +36,20 @@ void marey_clock_choose(struct marey_clock *out);
 void marey_clock_pair_read(const struct marey_clock *clock,
                            struct marey_clock_pair *out);
 
+/* What a clock of the system says. */
 static inline uint64_t
-marey_monotonic_ns(void)
+marey_clock_ns(clockid_t id)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(id, &now);
     return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+static inline uint64_t
+marey_monotonic_ns(void)
+{
+    return marey_clock_ns(CLOCK_MONOTONIC);
 }
 
 /* What the counter is shifted right by to give ticks: fixed, so hooks need not ask.

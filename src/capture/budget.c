@@ -49,15 +49,6 @@ static struct {
     uint64_t look_ns, cpu_ns; /* since when */
 } budget = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static uint64_t
-cpu_now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
-
 void
 marey_budget_cost(uint32_t kind, uint64_t picoseconds)
 {
@@ -144,7 +135,7 @@ forget(void)
     budget.chunk_count = 0;
     if (budget.counts != NULL)
         memset(budget.counts, 0, budget.count_room * sizeof(*budget.counts));
-    budget.cpu_ns = cpu_now_ns();
+    budget.cpu_ns = marey_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 static void
@@ -153,7 +144,7 @@ decide(void)
     double event_ns =
         budget.cost_ns[MAREY_COST_PYTHON] > 0 ? budget.cost_ns[MAREY_COST_PYTHON] : 20;
     event_ns *= REAL;
-    double took_ns = (double)(cpu_now_ns() - budget.cpu_ns);
+    double took_ns = (double)(marey_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - budget.cpu_ns);
     double cost_ns = (double)budget.event_count * event_ns;
     double own_ns = took_ns - cost_ns;
 

@@ -26,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "capture/recording.h"
 #include "capture/watch.h"
 #include "marey/format_window.h"
@@ -326,19 +327,9 @@ static void *keeper_main(void *unused);
 static void
 start_thread(void)
 {
-    pthread_attr_t attributes;
-    sigset_t all, before;
-
-    if (keeper.has_thread)
-        return;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    keeper.has_thread =
-        pthread_create(&keeper.thread, &attributes, keeper_main, NULL) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
+    if (!keeper.has_thread)
+        keeper.has_thread =
+            marey_thread_start(keeper_main, STACK_BYTES, &keeper.thread);
 }
 
 /* The lock is held. */

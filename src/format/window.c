@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/checksum.h"
+#include "base/descriptor.h"
 #include "base/memory.h"
 #include "base/table.h"
 #include "marey/format_encode.h"
@@ -52,34 +53,6 @@ struct marey_window {
     const char *path;
     struct marey_error *err;
 };
-
-/* ---- the source ---- */
-
-static bool
-read_fd(void *context, uint64_t offset, void *dst, size_t size_bytes)
-{
-    uint8_t *at = dst;
-
-    while (size_bytes > 0) {
-        ssize_t size = pread(*(int *)context, at, size_bytes, (off_t)offset);
-        if (size < 0 && errno == EINTR)
-            continue;
-        if (size <= 0)
-            return false;
-        at += size;
-        offset += (uint64_t)size;
-        size_bytes -= (size_t)size;
-    }
-    return true;
-}
-
-static uint64_t
-size_of_fd(void *context)
-{
-    struct stat status;
-
-    return fstat(*(int *)context, &status) == 0 ? (uint64_t)status.st_size : 0;
-}
 
 /* ---- what is taken ---- */
 
@@ -232,9 +205,10 @@ marey_window_open(int fd, const struct marey_window_options *options,
     window->options = *options;
     window->fd = fd;
     window->out = -1;
-    struct marey_byte_source source = {read_fd, &window->fd, size_of_fd(&window->fd)};
+    struct marey_byte_source source = {marey_descriptor_read, &window->fd,
+                                       marey_descriptor_size(&window->fd)};
     enum marey_status status =
-        marey_directory_open(&source, size_of_fd, &window->directory, err);
+        marey_directory_open(&source, marey_descriptor_size, &window->directory, err);
     if (status == MAREY_OK && !choose(window))
         status = marey_fail(err, MAREY_NOMEM, "no memory to keep a part of the trace");
     if (status != MAREY_OK) {

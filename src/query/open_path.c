@@ -5,35 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "query/trace.h"
-
-static bool
-read_descriptor(void *context, uint64_t offset, void *dst, size_t size_bytes)
-{
-    const int *fd = context;
-    uint8_t *at = dst;
-
-    while (size_bytes > 0) {
-        ssize_t size = pread(*fd, at, size_bytes, (off_t)offset);
-        if (size < 0 && errno == EINTR)
-            continue;
-        if (size <= 0)
-            return false;
-        at += size;
-        offset += (uint64_t)size;
-        size_bytes -= (size_t)size;
-    }
-    return true;
-}
-
-static uint64_t
-size_of_descriptor(void *context)
-{
-    const int *fd = context;
-    struct stat status;
-
-    return fstat(*fd, &status) == 0 ? (uint64_t)status.st_size : 0;
-}
 
 static void
 close_descriptor(void *context)
@@ -62,10 +35,10 @@ marey_trace_open(const char *path, struct marey_trace **out, struct marey_error 
         return marey_fail(err, MAREY_NOMEM, "no memory to open %s", path);
     }
     *context = fd;
-    struct marey_byte_source source = {read_descriptor, context,
+    struct marey_byte_source source = {marey_descriptor_read, context,
                                        (uint64_t)file.st_size};
     struct marey_error inner;
-    enum marey_status status = marey_trace_open_owned(&source, size_of_descriptor,
+    enum marey_status status = marey_trace_open_owned(&source, marey_descriptor_size,
                                                       close_descriptor, out, &inner);
     if (status != MAREY_OK) {
         close_descriptor(context);
