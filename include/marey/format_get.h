@@ -56,6 +56,28 @@ struct marey_extent {
     bool is_open;
 };
 
+/* The header of the same chunk anywhere else: all of it but where it stands and whether
+ * it is whole. */
+MAREY_INLINE struct marey_extent_header
+marey_extent_header_of(const struct marey_extent *extent)
+{
+    return (struct marey_extent_header){
+        .kind = extent->kind,
+        .process = extent->process,
+        .lane = extent->lane,
+        .sequence = extent->sequence,
+        .base_ticks = extent->base_ticks,
+        .end_ticks = extent->end_ticks,
+        .first_index = extent->first_index,
+        .payload_size = extent->payload_size,
+        .record_count = extent->record_count,
+        .snapshot_size = extent->snapshot_size,
+        .raw_size = extent->raw_size,
+        .codec = extent->codec,
+        .start_depth = extent->start_depth,
+    };
+}
+
 /* All chunks of one (kind, process, lane), in order of sequence, each once. */
 struct marey_stream {
     uint32_t process;

@@ -233,7 +233,7 @@ def snapshot(
         before = parse_duration(before)
     if not isinstance(why, str) or not 0 <= before < 1 << 63:
         raise UsageError("why is a text, and before is no negative time")
-    chosen = os.path.abspath(_beside(whole) if path is None else os.fspath(path))
+    chosen = os.path.abspath(snapshot_path(whole) if path is None else os.fspath(path))
     try:
         _core.snapshot(chosen, why.replace("\0", ""), before)
     except OSError as error:
@@ -243,7 +243,8 @@ def snapshot(
     return chosen
 
 
-def _beside(path: str) -> str:
+def snapshot_path(path: str) -> str:
+    """A name for a snapshot beside the trace that nothing has yet."""
     stem = path.removesuffix(".marey")
     count = 1
     while os.path.lexists(f"{stem}-snapshot-{count}.marey"):

@@ -423,21 +423,8 @@ write_stream(struct marey_window *window, const struct marey_stream *stream)
             before = 0;
         else if (before == UINT64_MAX)
             before = extent->first_index;
-        struct marey_extent_header header = {
-            .kind = extent->kind,
-            .process = extent->process,
-            .lane = extent->lane,
-            .sequence = extent->sequence,
-            .base_ticks = extent->base_ticks,
-            .end_ticks = extent->end_ticks,
-            .first_index = extent->first_index - before,
-            .payload_size = extent->payload_size,
-            .record_count = extent->record_count,
-            .snapshot_size = extent->snapshot_size,
-            .raw_size = extent->raw_size,
-            .codec = extent->codec,
-            .start_depth = extent->start_depth,
-        };
+        struct marey_extent_header header = marey_extent_header_of(extent);
+        header.first_index -= before;
         if (extent->kind == MAREY_EXTENT_EVENTS)
             window->event_count += extent->record_count;
         status = write_chunk(window, &header, window->payload);

@@ -3,39 +3,7 @@
 
 #include "answer_json.h"
 #include "base/number.h"
-#include "marey/format_get.h"
-
-static struct marey_text
-text_of_number(uint8_t *digits, double number)
-{
-    const char *word = number != number       ? "nan"
-                       : number - number == 0 ? NULL
-                       : number > 0           ? "inf"
-                                              : "-inf";
-
-    if (word != NULL)
-        return (struct marey_text){word, strlen(word)};
-    return (struct marey_text){(const char *)digits,
-                               (size_t)(marey_number_double(digits, number) - digits)};
-}
-
-static struct marey_text
-text_of_word(uint8_t tag)
-{
-    static const char *const words[] = {
-        [MAREY_VALUE_NONE] = "None",
-        [MAREY_VALUE_FALSE] = "False",
-        [MAREY_VALUE_TRUE] = "True",
-        [MAREY_VALUE_REDACTED] = "<redacted>",
-        [MAREY_VALUE_NOT_RECORDED] = "<not recorded>",
-        [MAREY_VALUE_UNBOUND] = "<unbound>",
-        [MAREY_VALUE_ERROR] = "<error>",
-    };
-    const char *word =
-        tag < sizeof(words) / sizeof(words[0]) && words[tag] != NULL ? words[tag] : "?";
-
-    return (struct marey_text){word, strlen(word)};
-}
+#include "query/value_text.h"
 
 static void
 put_value(void *context, const struct marey_value *value)
@@ -53,11 +21,15 @@ put_value(void *context, const struct marey_value *value)
         text.size_bytes =
             (size_t)(marey_number_signed(digits, value->integer) - digits);
         break;
-    case MAREY_VALUE_FLOAT: text = text_of_number(digits, value->number); break;
+    case MAREY_VALUE_FLOAT: text = value_text_number(digits, value->number); break;
     case MAREY_VALUE_TEXT:
     case MAREY_VALUE_BYTES:
     case MAREY_VALUE_OBJECT: break;
-    default: text = text_of_word(value->tag); break;
+    default:
+        text = value_text_word(value->tag);
+        if (text.bytes == NULL)
+            text = (struct marey_text){"?", 1};
+        break;
     }
     json_key_text(out, "text", text);
     json_close(out, '}');

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/number.h"
-#include "query/trace.h"
+#include "query/value_text.h"
 
 const char *
 marey_log_class_name(uint8_t log_class)
@@ -36,12 +36,6 @@ struct wanted {
     bool is_found;
 };
 
-static struct marey_text
-text_of_word(const char *word)
-{
-    return (struct marey_text){word, strlen(word)};
-}
-
 /* Splits NAME=PATTERN where what stands before '=' can be a name. */
 static struct wanted
 parse(struct marey_text pattern)
@@ -69,16 +63,11 @@ static bool
 matches_number(double number, struct marey_text pattern)
 {
     uint8_t digits[MAREY_DOUBLE_SIZE_MAX];
-    struct marey_text text = {(const char *)digits, 0};
+    struct marey_text text = value_text_number(digits, number);
 
-    if (number != number)
-        return marey_text_matches(text_of_word("nan"), pattern);
-    if (number - number != 0)
-        return marey_text_matches(text_of_word(number > 0 ? "inf" : "-inf"), pattern);
-    text.size_bytes = (size_t)(marey_number_double(digits, number) - digits);
     if (marey_text_matches(text, pattern))
         return true;
-    if (text.size_bytes < 3 || memcmp(digits + text.size_bytes - 2, ".0", 2) != 0)
+    if (text.size_bytes < 3 || memcmp(text.bytes + text.size_bytes - 2, ".0", 2) != 0)
         return false;
     text.size_bytes -= 2;
     return marey_text_matches(text, pattern);
@@ -87,17 +76,9 @@ matches_number(double number, struct marey_text pattern)
 static bool
 matches_value(const struct marey_value *value, struct marey_text pattern)
 {
-    static const char *const words[] = {
-        [MAREY_VALUE_NONE] = "None",
-        [MAREY_VALUE_FALSE] = "False",
-        [MAREY_VALUE_TRUE] = "True",
-        [MAREY_VALUE_REDACTED] = "<redacted>",
-        [MAREY_VALUE_NOT_RECORDED] = "<not recorded>",
-        [MAREY_VALUE_UNBOUND] = "<unbound>",
-        [MAREY_VALUE_ERROR] = "<error>",
-    };
     uint8_t digits[MAREY_NUMBER_SIZE_MAX];
-    struct marey_text text = value->text;
+    struct marey_text word = value_text_word(value->tag);
+    struct marey_text text = word.bytes != NULL ? word : value->text;
 
     if (value->tag == MAREY_VALUE_FLOAT)
         return matches_number(value->number, pattern);
@@ -105,9 +86,6 @@ matches_value(const struct marey_value *value, struct marey_text pattern)
         text.bytes = (const char *)digits;
         text.size_bytes =
             (size_t)(marey_number_signed(digits, value->integer) - digits);
-    } else if (value->tag < sizeof(words) / sizeof(words[0]) &&
-               words[value->tag] != NULL) {
-        text = text_of_word(words[value->tag]);
     }
     return marey_text_matches(text, pattern);
 }
@@ -161,8 +139,9 @@ marey_step_has_value(struct marey_trace *trace, const struct marey_step *step,
         st = look_into(trace, step->lane, step->blob, (struct marey_text){"", 0},
                        &wanted, err);
         if (st == MAREY_OK)
-            st = look_into(trace, step->lane, step->result_blob, text_of_word("return"),
-                           &wanted, err);
+            st = look_into(trace, step->lane, step->result_blob,
+                           (struct marey_text){"return", strlen("return")}, &wanted,
+                           err);
         break;
     default: break;
     }

@@ -86,21 +86,14 @@ is_known_source(struct merge *merge, const struct marey_extent *extent)
 static struct marey_extent_header
 header_of(const struct rewrite *rewrite, const struct marey_extent *extent)
 {
-    return (struct marey_extent_header){
-        .kind = extent->kind,
-        .process = rewrite->process_base + rewrite->process + 1,
-        .lane = extent->lane == 0 ? 0 : marey_rewrite_lane(rewrite, extent->lane),
-        .sequence = extent->sequence,
-        .base_ticks = marey_rewrite_ticks(rewrite, extent->base_ticks),
-        .end_ticks = marey_rewrite_ticks(rewrite, extent->end_ticks),
-        .first_index = extent->first_index,
-        .payload_size = extent->payload_size,
-        .record_count = extent->record_count,
-        .snapshot_size = extent->snapshot_size,
-        .raw_size = extent->raw_size,
-        .codec = extent->codec,
-        .start_depth = extent->start_depth,
-    };
+    struct marey_extent_header header = marey_extent_header_of(extent);
+
+    header.process = rewrite->process_base + rewrite->process + 1;
+    if (extent->lane != 0)
+        header.lane = marey_rewrite_lane(rewrite, extent->lane);
+    header.base_ticks = marey_rewrite_ticks(rewrite, extent->base_ticks);
+    header.end_ticks = marey_rewrite_ticks(rewrite, extent->end_ticks);
+    return header;
 }
 
 static enum marey_status

@@ -61,21 +61,7 @@ copy_chunk(struct packing *packing, const struct marey_extent *extent)
 static enum marey_status
 pack_chunk(struct packing *packing, const struct marey_extent *extent)
 {
-    struct marey_extent_header header = {
-        .kind = extent->kind,
-        .process = extent->process,
-        .lane = extent->lane,
-        .sequence = extent->sequence,
-        .base_ticks = extent->base_ticks,
-        .end_ticks = extent->end_ticks,
-        .first_index = extent->first_index,
-        .payload_size = extent->payload_size,
-        .record_count = extent->record_count,
-        .snapshot_size = extent->snapshot_size,
-        .raw_size = extent->raw_size,
-        .codec = extent->codec,
-        .start_depth = extent->start_depth,
-    };
+    struct marey_extent_header header = marey_extent_header_of(extent);
 
     if (extent->stored_size != 0)
         return copy_chunk(packing, extent);

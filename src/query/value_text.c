@@ -5,6 +5,9 @@
  * [1, 2, … 998 more]. Freestanding, as all of query.
  */
 #include "query/value_text.h"
+
+#include <string.h>
+
 #include "base/number.h"
 #include "base/varint.h"
 
@@ -42,19 +45,27 @@ put_number(struct value_text *text, uint64_t number)
     put(text, digits, (size_t)(marey_number_unsigned(digits, number) - digits));
 }
 
+struct marey_text
+value_text_number(uint8_t *digits, double number)
+{
+    const char *word = number != number       ? "nan"
+                       : number - number == 0 ? NULL
+                       : number > 0           ? "inf"
+                                              : "-inf";
+
+    if (word != NULL)
+        return (struct marey_text){word, strlen(word)};
+    return (struct marey_text){(const char *)digits,
+                               (size_t)(marey_number_double(digits, number) - digits)};
+}
+
 static void
-put_double(struct value_text *text, double value)
+put_double(struct value_text *text, double number)
 {
     uint8_t digits[MAREY_DOUBLE_SIZE_MAX];
+    struct marey_text written = value_text_number(digits, number);
 
-    if (value != value)
-        PUT_LITERAL(text, "nan");
-    else if (value - value != 0 && value > 0)
-        PUT_LITERAL(text, "inf");
-    else if (value - value != 0)
-        PUT_LITERAL(text, "-inf");
-    else
-        put(text, digits, (size_t)(marey_number_double(digits, value) - digits));
+    put(text, written.bytes, written.size_bytes);
 }
 
 static void
@@ -292,16 +303,29 @@ put_made(const struct reading *r, unsigned depth)
     PUT_LITERAL(r->text, ")");
 }
 
+struct marey_text
+value_text_word(uint8_t tag)
+{
+    static const char *const words[] = {
+        [MAREY_VALUE_NONE] = "None",
+        [MAREY_VALUE_FALSE] = "False",
+        [MAREY_VALUE_TRUE] = "True",
+        [MAREY_VALUE_REDACTED] = "<redacted>",
+        [MAREY_VALUE_NOT_RECORDED] = "<not recorded>",
+        [MAREY_VALUE_UNBOUND] = "<unbound>",
+        [MAREY_VALUE_ERROR] = "<error>",
+    };
+    const char *word = tag < sizeof(words) / sizeof(words[0]) ? words[tag] : NULL;
+
+    return (struct marey_text){word, word == NULL ? 0 : strlen(word)};
+}
+
 static void
 put_word(struct value_text *text, uint8_t tag)
 {
-    static const char *const words[] = {"None",       "False",          "True",
-                                        "<redacted>", "<not recorded>", "<unbound>",
-                                        "<error>"};
-    const char *word = words[tag <= MAREY_VALUE_TRUE ? tag - MAREY_VALUE_NONE
-                                                     : tag - MAREY_VALUE_REDACTED + 3];
+    struct marey_text word = value_text_word(tag);
 
-    put_string(text, word);
+    put(text, word.bytes, word.size_bytes);
 }
 
 static void

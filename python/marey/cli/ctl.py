@@ -14,6 +14,7 @@ from marey._ctl import folder
 from marey._errors import RecordingError, UsageError
 from marey._options import Options, parse_duration
 from marey.cli import _common, run
+from marey.record import snapshot_path
 
 HELP = """\
 usage: marey ctl list
@@ -168,7 +169,7 @@ def _snapshot(pid: int, rest: list[str]) -> int:
         answer = ask(pid, "status")
         if not answer["recording"]:
             raise RecordingError(f"process {pid}: nothing is recorded here now")
-        output = _beside(answer["trace"])
+        output = snapshot_path(answer["trace"])
     text = " ".join(" ".join(why).split()) or "marey ctl"
     if "\t" in output or "\n" in output:
         raise UsageError("the path of a snapshot has no tabs and no line ends")
@@ -176,14 +177,6 @@ def _snapshot(pid: int, rest: list[str]) -> int:
     _common.write(f"{_common.safe(answer['snapshot'])}\n")
     sys.stdout.flush()
     return 0
-
-
-def _beside(path: str) -> str:
-    stem = path.removesuffix(".marey")
-    count = 1
-    while os.path.lexists(f"{stem}-snapshot-{count}.marey"):
-        count += 1
-    return f"{stem}-snapshot-{count}.marey"
 
 
 def _stop(pid: int, rest: list[str]) -> int:
