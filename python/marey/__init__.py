@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         transaction,
     )
     from marey.handler import Handler
-    from marey.record import Recording, record, snapshot
+    from marey.recording import Recording, record, snapshot
     from marey.showing import (
         fmt,
         formatter,
@@ -111,7 +111,7 @@ _HOMES = {
     "Lane": "marey._core",
     "Log": "marey._core",
     "Process": "marey._core",
-    "Recording": "marey.record",
+    "Recording": "marey.recording",
     "Total": "marey._core",
     "Totals": "marey.trace",
     "Trace": "marey.trace",
@@ -128,9 +128,9 @@ _HOMES = {
     "pack": "marey.trace",
     "open": "marey.trace",
     "readable": "marey.showing",
-    "record": "marey.record",
+    "record": "marey.recording",
     "show": "marey.showing",
-    "snapshot": "marey.record",
+    "snapshot": "marey.recording",
     "span": "marey._core",
     "to_json": "marey.showing",
     "transaction": "marey._core",

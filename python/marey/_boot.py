@@ -85,11 +85,11 @@ def _start(value: str, origin: str, is_child: bool) -> None:
     parent, flow = _numbers(origin)
     if any(mark in code for mark in _FORK_SERVERS):
         # A helper that only forks: each child is a process of the trace, it is none.
-        import marey.record  # noqa: F401 - once, for all children
+        import marey.recording  # noqa: F401 - once, for all children
 
         os.register_at_fork(after_in_child=lambda: _start_in_forked(options, parent))
         return
-    from marey.record import start
+    from marey.recording import start
 
     is_there = os.path.exists(options.path)
     if is_child and not is_there:
@@ -119,7 +119,7 @@ def _numbers(origin: str) -> tuple[int, int]:
 
 def _start_in_forked(options: "Options", parent: int) -> None:
     try:
-        from marey.record import start
+        from marey.recording import start
 
         if os.path.exists(options.path):
             start(options, join=True, wait_for_main=False, parent=parent)

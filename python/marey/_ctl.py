@@ -65,7 +65,7 @@ def _stop() -> str:
 
 def _start(fields: list[str]) -> str:
     """`start` TAB the options, as Options.encode() writes them."""
-    from marey.record import start
+    from marey.recording import start
 
     running = _core.recording_path()
     if running is not None:

@@ -35,7 +35,7 @@ class Timer:
             _core.stop()
 
     def _begin(self) -> None:
-        from marey.record import start
+        from marey.recording import start
 
         path = self._name()
         try:

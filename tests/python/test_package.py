@@ -1,6 +1,7 @@
 """`import marey`: what is public, and that it costs next to nothing."""
 
 import inspect
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,12 @@ def test_the_public_names_are_these() -> None:
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         marey.nonsense  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_no_module_hides_a_name() -> None:
+    """An import of marey.x, by whoever, sets the attribute x of the package."""
+    modules = {module.name for module in pkgutil.iter_modules(marey.__path__)}
+    assert not modules & set(marey.__all__)
 
 
 def test_importing_marey_loads_no_c_and_nothing_heavy() -> None:

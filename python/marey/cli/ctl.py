@@ -14,7 +14,7 @@ from marey._ctl import folder
 from marey._errors import RecordingError, UsageError
 from marey._options import Options, parse_duration
 from marey.cli import _common, run
-from marey.record import snapshot_path
+from marey.recording import snapshot_path
 
 HELP = """\
 usage: marey ctl list
