@@ -19,6 +19,13 @@ TESTS = Path(__file__).resolve().parent
 PROGRAMS = TESTS / "programs"
 
 
+def environment() -> dict[str, str]:
+    """The process's own. pytest changes it from test to test, and this may be called by
+    another thread meanwhile."""
+    values = ((name, os.environ.get(name)) for name in list(os.environ))
+    return {name: value for name, value in values if value is not None}
+
+
 def run(
     command: Sequence[str | Path], *, cwd: Path | None = None, **options: Any
 ) -> subprocess.CompletedProcess[str]:
@@ -31,7 +38,7 @@ def run(
         capture_output=True,
         encoding="utf-8",
         errors="surrogateescape",
-        env={**os.environ, **options.pop("env", {})},
+        env={**environment(), **options.pop("env", {})},
         check=False,
         **options,
     )

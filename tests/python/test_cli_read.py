@@ -1,5 +1,6 @@
 """The reading verbs: show, report, info, export, check, merge."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -411,6 +412,16 @@ def test_a_reader_that_stops_early_is_no_error(long_trace: Path) -> None:
     assert time.perf_counter() - started < 3
 
 
+def wait_until_read(child: "subprocess.Popen[bytes]", trace: Path) -> None:
+    """Until the child has the trace open; what interrupts its start is Python's."""
+    folder = Path(f"/proc/{child.pid}/fd")
+    while child.poll() is None:
+        with contextlib.suppress(OSError):
+            if any(fd.resolve() == trace for fd in folder.iterdir()):
+                return
+        time.sleep(0.005)
+
+
 @pytest.mark.parametrize("verb", [["show"], ["report"], ["export", "-o", "x.json"]])
 def test_ctrl_c_ends_with_130_and_says_nothing(
     verb: list[str], long_trace: Path, tmp_path: Path
@@ -425,7 +436,8 @@ def test_ctrl_c_ends_with_130_and_says_nothing(
     if verb == ["show"]:
         child.stdout.read(10)  # and then the pipe is full: it waits for us
     else:
-        time.sleep(0.12)
+        wait_until_read(child, long_trace)
+        time.sleep(0.02)
     child.send_signal(signal.SIGINT)
     try:
         stderr = child.communicate(timeout=30)[1]

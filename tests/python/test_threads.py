@@ -24,7 +24,7 @@ def test_names_and_ids_are_those_of_python(tmp_path: Path) -> None:
     trace, out = recorded(
         tmp_path,
         """
-import json, threading
+import json, os, threading, time
 ids = {}
 def work():
     ids[threading.current_thread().name] = (
@@ -36,6 +36,8 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
+while len(os.listdir("/proc/self/task")) > 1:  # joined, and not quite over
+    time.sleep(0.001)
 print(json.dumps(ids))
 """,
     )
