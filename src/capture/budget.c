@@ -30,6 +30,7 @@
  * other branches. 18 ns there were 49 in a program of small methods. */
 #define REAL 2.5
 #define EVENTS_MIN 2000 /* in a sample, or it tells too little */
+#define SHARE_MIN 200   /* one event in so many, or leaving it out saves nothing */
 
 struct share {
     uint64_t event_count;
@@ -120,6 +121,8 @@ leave_out(double excess_ns, double event_ns)
     if (count > 0)
         qsort(shares, count, sizeof(*shares), compare_shares);
     for (size_t i = 0; i < count && excess_ns > 0; i++) {
+        if (shares[i].event_count < budget.sampled_count / SHARE_MIN)
+            break;
         double saved_ns = (double)shares[i].event_count * scale * event_ns;
         if (budget.leave_out(marey_function_of_id(shares[i].function)))
             excess_ns -= saved_ns;

@@ -200,9 +200,9 @@ cut_above(struct marey_lane *lane, struct marey_call *call, uint64_t now)
 }
 
 /* Set in the key of a call that is to end the slow way: a lane's outermost, when the
- * thread is looked at a last time; those that --keep is about, and those whose maker
- * wants to be asked at their end. Low bits of keys are free (frames are aligned; C
- * calls have 1, spans 2). */
+ * thread is looked at a last time; those that --keep is about, those whose maker wants
+ * to be asked at their end, and those right above a call that is to go with them. Low
+ * bits of keys are free (frames are aligned; C calls have 1, spans 2). */
 #define ENDS_SLOWLY ((uintptr_t)4)
 
 static struct marey_call *
@@ -215,41 +215,30 @@ find_call(struct marey_lane *lane, uintptr_t key)
     return call > lane->stack ? call : NULL;
 }
 
-/* Takes calls of functions that are skipped by now off the stack, and says so: their
- * ends will not be seen, and what follows is not below them. */
+/* Calls of functions that are skipped by now: nobody will see them end. Those that are
+ * innermost end here, so that what follows is not below them. */
+static void
+cut_skipped(struct marey_lane *lane, uint64_t now)
+{
+    struct marey_call *call = lane->top;
+
+    while (call > lane->stack && marey_call_function(call)->is_skipped)
+        call--;
+    cut_above(lane, call, now);
+}
+
+/* Functions are skipped that were not: their calls go off the stack. One with recorded
+ * calls inside stays until the first of these ends, for it is what they are in, and a
+ * call that is told twice would be counted twice. */
 static void
 sift(struct marey_lane *lane, uint64_t now)
 {
-    struct marey_call *kept = lane->stack;
-    bool is_told = false;
-    uint32_t depth;
-
     atomic_store(&lane->must_sift, false);
     marey_lane_room(lane);
-    for (struct marey_call *call = kept + 1; call <= lane->top; call++) {
+    cut_skipped(lane, now);
+    for (struct marey_call *call = lane->stack + 1; call < lane->top; call++)
         if (marey_call_function(call)->is_skipped)
-            is_told |= !call->is_pending;
-        else
-            *++kept = *call;
-    }
-    if (kept == lane->top)
-        return;
-    size_t size = (size_t)(lane->top - lane->stack) * SNAPSHOT_ENTRY_MAX + 64;
-    if (is_told && lane->cursor + size > lane->real_limit)
-        marey_lane_roll(lane); /* makes room for the stack as it was, twice */
-    lane->top = kept;
-    if (kept > lane->stack)
-        lane->stack[1].key |= ENDS_SLOWLY;
-    if (!is_told)
-        return;
-    uint64_t delta = prepare(lane, now);
-    uint8_t head[MAREY_VARINT_SIZE_MAX + 1];
-    size_t head_size = token(head, delta, MAREY_TOKEN_EXTENDED);
-    head[head_size++] = MAREY_OP_RESYNC;
-    size = marey_lane_put_stack(lane, lane->cursor + head_size, &depth);
-    memcpy(lane->cursor + 1, head + 1, head_size - 1);
-    __atomic_store_n(lane->cursor, head[0], __ATOMIC_RELEASE);
-    lane->cursor += head_size + size;
+            call[1].key |= ENDS_SLOWLY;
 }
 
 /* The calling thread's lane, and the time. NULL: nothing to record. */
@@ -436,11 +425,13 @@ marey_leave_slow(struct marey_lane *lane, uintptr_t key)
         marey_watch_ended(lane->top, key, now, false);
     if (is_too_short(lane, now)) {
         lane->top--;
+        cut_skipped(lane, now);
         return;
     }
     write_pending(lane);
     write_leave(lane, now);
     lane->top--;
+    cut_skipped(lane, now);
 }
 
 void
@@ -455,11 +446,13 @@ marey_unwind(struct marey_lane *lane, uintptr_t key, uint32_t exception)
         marey_watch_ended(lane->top, key, now, true);
     if (is_too_short(lane, now)) {
         lane->top--;
+        cut_skipped(lane, now);
         return;
     }
     write_pending(lane);
     write_op_number(lane, MAREY_OP_UNWIND, exception, now, false);
     lane->top--;
+    cut_skipped(lane, now);
 }
 
 void
@@ -479,6 +472,7 @@ marey_yield_slow(struct marey_lane *lane, uintptr_t key)
         marey_watch_suspended(lane->top, key);
     if (is_too_short(lane, now)) {
         lane->top--;
+        cut_skipped(lane, now);
         return;
     }
     write_pending(lane);
@@ -488,6 +482,7 @@ marey_yield_slow(struct marey_lane *lane, uintptr_t key)
         lane->bound[slot].key =
             0; /* its spans wait: the resume must come the slow way */
     lane->top--;
+    cut_skipped(lane, now);
 }
 
 void

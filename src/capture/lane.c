@@ -185,6 +185,10 @@ set_limit(struct marey_lane *lane)
     lane->limit = lane->real_limit;
     if (!lane->has_name && lane->name_due < lane->real_limit)
         lane->limit = lane->name_due;
+    /* A refilter between the two looks has its NULL overwritten; this one sees it. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load(&lane->must_sift))
+        lane->limit = NULL;
 }
 
 void
