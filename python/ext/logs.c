@@ -23,7 +23,7 @@ static const struct {
     {"attr", LOGS_ATTR},         {"number", LOGS_NUMBER},   {"exc", LOGS_EXC},
     {"exc:all", LOGS_EXC_ALL},   {"print", LOGS_PRINT},     {"logging", LOGS_LOGGING},
     {"warnings", LOGS_WARNINGS}, {"gc", LOGS_GC},           {"audit", LOGS_AUDIT},
-    {"entry", LOGS_ENTRY},
+    {"entry", LOGS_ENTRY},       {"lines", LOGS_LINES},
 };
 
 /* ---- setting ---- */
@@ -153,6 +153,8 @@ logs_look(struct marey_function *function, PyCodeObject *code)
 #if MAREY_HAS_MONITORING
     struct pc_exception saved = pc_exception_take();
     function->plan = assign_plan(code, function);
+    if ((function->logs & LOGS_LINES) != 0)
+        hooks_watch(code, hooks_bit("LINE"));
     PyErr_Clear();
     pc_exception_give(saved);
 #else
@@ -217,11 +219,27 @@ logs_start(const struct marey_function *function, const struct pc_frame *frame,
         messages_start(function, frame, code);
     arguments_start(function, frame, code);
     arguments_entry(function, frame, code);
+    lines_start(function, frame, code);
 #if MAREY_HAS_MONITORING
     if (assign_wants_start(function->plan))
         assign_start(function->plan, frame, code);
 #endif
     pc_exception_give(saved);
+}
+
+void
+logs_return(const struct marey_function *function, const struct pc_frame *frame,
+            PyCodeObject *code, PyObject *value)
+{
+    lines_end(function, frame, code);
+    arguments_return(function, frame, value);
+}
+
+void
+logs_unwind(const struct marey_function *function, const struct pc_frame *frame,
+            PyCodeObject *code)
+{
+    lines_end(function, frame, code);
 }
 
 /* ---- small values ---- */

@@ -6,6 +6,7 @@
  *   stack.c       how deep the evaluation stack is at each instruction
  *   exceptions.c  where exceptions are raised, handled, swallowed
  *   messages.c    print(), records of `logging`, warnings
+ *   lines.c       lines of a function, with the variables that changed
  *   around.c      garbage collections, audit events
  *
  * Rules are read once, at the start of a recording. Each function is judged at first
@@ -35,14 +36,16 @@ enum logs_kind {
     /* Of functions alone: what they are called with is what is logged. */
     LOGS_SAYS_RECORD = 1 << 13,
     LOGS_SAYS_WARNING = 1 << 14,
+    LOGS_LINES = 1 << 15,
 };
 /* These are asked for where calls begin and end: such functions go slowly. */
 #define LOGS_AT_CALLS                                                                  \
-    (LOGS_ARGS | LOGS_RETURNS | LOGS_ENTRY | LOGS_SAYS_RECORD | LOGS_SAYS_WARNING)
+    (LOGS_ARGS | LOGS_RETURNS | LOGS_ENTRY | LOGS_SAYS_RECORD | LOGS_SAYS_WARNING |    \
+     LOGS_LINES)
 #define LOGS_EXCEPTIONS (LOGS_EXC | LOGS_EXC_ALL)
 #define LOGS_SAYS (LOGS_SAYS_RECORD | LOGS_SAYS_WARNING)
 /* These look into the code. */
-#define LOGS_IN_CODE (LOGS_VAR | LOGS_ATTR | LOGS_NUMBER)
+#define LOGS_IN_CODE (LOGS_VAR | LOGS_ATTR | LOGS_NUMBER | LOGS_LINES)
 
 /* ---- logs.c ---- */
 
@@ -61,9 +64,13 @@ void logs_look(struct marey_function *function, PyCodeObject *code);
 bool logs_is_slow(const struct marey_function *function);
 /* Kinds of rules whose scope the function is in. */
 unsigned logs_of_function(const struct marey_function *function);
-/* A call of the function began. */
+/* A call of the function began; is to end with this value; was left by an exception. */
 void logs_start(const struct marey_function *function, const struct pc_frame *frame,
                 PyCodeObject *code);
+void logs_return(const struct marey_function *function, const struct pc_frame *frame,
+                 PyCodeObject *code, PyObject *value);
+void logs_unwind(const struct marey_function *function, const struct pc_frame *frame,
+                 PyCodeObject *code);
 /* Which kinds of rules, among `kinds`, want this name in this function. */
 unsigned logs_wanted(unsigned kinds, const struct marey_function *function,
                      PyObject *name);
@@ -138,6 +145,20 @@ void messages_set_up(void);
 bool messages_is_print(PyObject *callable);
 /* print() is called at this place of the running frame. */
 void messages_printed(PyCodeObject *code, Py_ssize_t offset, PyObject *first);
+
+/* ---- lines.c ---- */
+
+/* A call of the function began, or ends. */
+void lines_start(const struct marey_function *function, const struct pc_frame *frame,
+                 PyCodeObject *code);
+void lines_end(const struct marey_function *function, const struct pc_frame *frame,
+               PyCodeObject *code);
+/* A line of it begins. */
+void lines_log(const struct marey_function *function, const struct pc_frame *frame,
+               PyCodeObject *code, int line);
+/* The callback for LINE. */
+PyObject *lines_on_line(PyObject *self, PyObject *const *args, size_t nargs,
+                        PyObject *names);
 
 /* ---- around.c ---- */
 

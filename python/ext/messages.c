@@ -120,7 +120,7 @@ log_record(const struct pc_frame *frame, PyCodeObject *code)
         return;
     PyObject *name = attribute(record, "name"), *level = attribute(record, "levelname"),
              *message = attribute(record, "msg"), *args = attribute(record, "args"),
-             *line = attribute(record, "lineno");
+             *line = attribute(record, "lineno"), *file = attribute(record, "pathname");
     values_begin(&body);
     values_put_named(&body, logs_name("level"), level);
     bool is_secret = put_said(&body, (struct values_name){0, false}, message);
@@ -129,12 +129,15 @@ log_record(const struct pc_frame *frame, PyCodeObject *code)
                      is_secret && values_redact);
     else if (args != NULL && args != Py_None)
         values_put_named(&body, (struct values_name){0, is_secret}, args);
+    if (file != NULL && PyUnicode_CheckExact(file))
+        values_put_named(&body, logs_name("file"), file);
     if (line != NULL && PyLong_CheckExact(line))
         values_put_named(&body, logs_name("line"), line);
     marey_log(lane,
               name != NULL && PyUnicode_CheckExact(name) ? values_name(name).id
                                                          : logs_name("logging").id,
               MAREY_LOG_RECORD, values_finish(&body, lane));
+    Py_XDECREF(file);
     Py_XDECREF(line);
     Py_XDECREF(args);
     Py_XDECREF(message);

@@ -128,7 +128,7 @@ return_slow(PyObject *const *args)
     if (function != NULL && function->is_skipped)
         return not_recorded();
     if (function != NULL && function->is_slow)
-        arguments_return(function, (void *)frame_slow(), args[2]);
+        logs_return(function, (void *)frame_slow(), code_of(args), args[2]);
     marey_leave_slow(lane, frame_slow());
     if (function != NULL && function->is_slow)
         transactions_part_ends(function);
@@ -246,6 +246,8 @@ on_unwind(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     (void)self, (void)nargs, (void)names;
     if (MAREY_UNLIKELY(tracer.watches_exceptions))
         watch_exception(args[2]);
+    if (function != NULL && function->is_slow && !function->is_skipped)
+        logs_unwind(function, (void *)frame_slow(), code_of(args));
     if (function != NULL && !function->is_skipped)
         marey_unwind(lane, frame_slow(), cfunctions_type_name(Py_TYPE(args[2])));
     if (MAREY_UNLIKELY((logs_kinds & LOGS_EXCEPTIONS) != 0))
@@ -418,6 +420,7 @@ static struct event {
     {"C_RETURN", HOOK(on_c_return), true, AT_CALL, 0},
     {"C_RAISE", HOOK(on_c_raise), true, AT_CALL, 0},
     {"INSTRUCTION", HOOK(assign_on_instruction), false, WATCHED, 0},
+    {"LINE", HOOK(lines_on_line), false, WATCHED, 0},
     {"RAISE", HOOK(exceptions_on_raise), false, EXCEPTIONS, 0},
     {"EXCEPTION_HANDLED", HOOK(exceptions_on_handled), false, EXCEPTIONS, 0},
 };

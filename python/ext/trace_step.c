@@ -321,6 +321,17 @@ get_of_values(PyObject *object, void *closure)
     return Py_NewRef(value != NULL ? value : Py_None);
 }
 
+/* The line of the program. Where lines are logged it has no name, for the names there
+ * are the program's. */
+static PyObject *
+get_line(PyObject *object, void *Py_UNUSED(closure))
+{
+    const struct marey_step *step = &((const struct step_object *)object)->step;
+    bool is_line = step->kind == MAREY_STEP_LOG && step->log_class == MAREY_CLASS_LINE;
+
+    return get_of_values(object, is_line ? "" : "line");
+}
+
 /* What was logged: the number of a counter, the value that has no name. */
 static PyObject *
 get_logged(PyObject *object, void *Py_UNUSED(closure))
@@ -424,7 +435,7 @@ static PyGetSetDef log_getset[] = {
     {"name", get_object, NULL, "name of what was logged", AT(text)},
     {"value", get_logged, NULL, "the value itself", NULL},
     {"values", get_object, NULL, "all that was recorded with it", AT(values)},
-    {"line", get_of_values, NULL, "line of the program", (void *)"line"},
+    {"line", get_line, NULL, "line of the program", NULL},
     {"level", get_of_values, NULL, "of a record of logging", (void *)"level"},
     {"function", get_object, NULL, "the Function it was logged in", AT(parent)},
     {"lane", get_object, NULL, "the Lane it was logged on", AT(lane)},

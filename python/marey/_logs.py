@@ -4,6 +4,7 @@
     attr:REGEX      assignments to attributes
     number:REGEX    variables, as counters
     entry:REGEX     functions, as they begin
+    lines:FUNCTIONS each line of these, with the variables that changed
     exc  exc:all    exceptions (all: also those that only control the flow)
     print  logging  warnings  gc  audit:REGEX
 
@@ -51,13 +52,17 @@ def parse(text: str) -> "Rule":
         if what == "gc" and at:
             raise UsageError("log: gc happens in no function of its own")
         return what, None, _scope(scope)
+    if kind == "lines":
+        if at or not names:
+            raise UsageError(f"log: {text!r} is to name functions: lines:app.geo:area")
+        return kind, None, _scope(names)
     if kind == "audit" and not colon:
         names = ".*"
     elif kind not in _WITH_REGEX or not names:
         raise UsageError(
             f"log: {text!r} is none of var:REGEX, attr:REGEX, number:REGEX, exc, "
             "exc:all, print, logging, warnings, gc, audit:REGEX, entry:REGEX "
-            "(each may have @FUNCTIONS behind it)"
+            "(each may have @FUNCTIONS behind it), lines:FUNCTIONS"
         )
     return kind, _names(text, names), _scope(scope)
 

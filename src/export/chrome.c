@@ -330,8 +330,10 @@ put_instant(struct chrome *c, const struct marey_step *step)
     MAREY_OUT_LITERAL(c->out, ",\"s\":\"t\"");
     put_name(c, marey_trace_string(c->trace, step->string));
     put_category(c, step->kind == MAREY_STEP_LOG ? "log" : "instant");
-    if (step->kind == MAREY_STEP_LOG)
-        put_integer_arg(c, "log_class", step->log_class);
+    if (step->kind == MAREY_STEP_LOG) {
+        const char *word = marey_log_class_name(step->log_class);
+        put_text_arg(c, "log_class", (struct marey_text){word, strlen(word)});
+    }
     put_values(c, "values", step->lane, step->blob, false);
     end_line(c);
 }

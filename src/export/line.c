@@ -388,9 +388,11 @@ struct point {
     const struct marey_step *step;
     char *level;
     size_t level_size;
-    int64_t line;   /* of the program; 0: not known */
-    uint32_t count; /* of values told */
-    bool is_said;   /* the first text is told without quotes: someone said it */
+    const char *lead; /* before the first */
+    int64_t line;     /* of the program; 0: not known */
+    uint32_t count;   /* of values told */
+    bool has_file;    /* it was told */
+    bool is_said;     /* the first text is told without quotes: someone said it */
 };
 
 static bool
@@ -411,6 +413,37 @@ take_level(void *context, const struct marey_value *value)
     memcpy(point->level, value->text.bytes, point->level_size);
 }
 
+/* Whether it is the line of the program: where lines are logged it has no name, for the
+ * names there are the program's. */
+static bool
+is_line(const struct marey_step *step, const struct marey_value *value)
+{
+    return is_named(value, step->log_class == MAREY_CLASS_LINE ? "" : "line");
+}
+
+/* Whether it is the file of the program: what is said by a record or a warning may be
+ * of another function than the one that says it. */
+static bool
+is_file(const struct marey_step *step, const struct marey_value *value)
+{
+    return step->kind == MAREY_STEP_LOG && value->tag == VALUE_TEXT &&
+           (step->log_class == MAREY_CLASS_RECORD ||
+            step->log_class == MAREY_CLASS_WARNING) &&
+           is_named(value, "file");
+}
+
+/* Behind all else of its line; the folder is left out. */
+static void
+put_file(struct marey_out *out, struct marey_text path)
+{
+    size_t start = path.size_bytes;
+
+    while (start > 0 && path.bytes[start - 1] != '/')
+        start--;
+    MAREY_OUT_LITERAL(out, "  // ");
+    line_safe(out, (struct marey_text){path.bytes + start, path.size_bytes - start});
+}
+
 static void
 take_point_value(void *context, const struct marey_value *value)
 {
@@ -419,14 +452,19 @@ take_point_value(void *context, const struct marey_value *value)
     bool has_name = value->name.size_bytes != 0;
 
     if (point->step->kind == MAREY_STEP_LOG && value->tag == VALUE_INT &&
-        is_named(value, "line")) {
+        is_line(point->step, value)) {
         point->line = value->integer;
+        return;
+    }
+    if (is_file(point->step, value)) {
+        put_file(out, value->text);
+        point->has_file = true;
         return;
     }
     if (point->is_said && value->tag == VALUE_TEXT && is_named(value, "level"))
         return; /* line_class() has told it */
-    if (point->count++ > 0)
-        MAREY_OUT_LITERAL(out, ", ");
+    const char *lead = point->count++ > 0 ? ", " : point->lead;
+    marey_out_put_short(out, lead, strlen(lead));
     if (point->is_said && value->tag == VALUE_TEXT && !has_name && point->count == 1) {
         line_safe(out, value->text);
         return;
@@ -483,15 +521,15 @@ line_point(struct lines *l, const struct marey_step *step)
     }
     if (step->blob == 0)
         return;
-    if (is_assignment)
-        MAREY_OUT_LITERAL(l->out, " = ");
-    else
-        MAREY_OUT_LITERAL(l->out, ": ");
+    point.lead = is_assignment ? " = " : ": ";
     point.is_said = is_log && step->log_class >= MAREY_CLASS_PRINT &&
                     step->log_class <= MAREY_CLASS_WARNING;
     read_point(&point, take_point_value);
     if (point.line > 0) {
-        MAREY_OUT_LITERAL(l->out, "  // line ");
+        if (point.has_file)
+            MAREY_OUT_LITERAL(l->out, ":");
+        else
+            MAREY_OUT_LITERAL(l->out, "  // line ");
         marey_number_put(l->out, (uint64_t)point.line);
     }
 }

@@ -67,12 +67,19 @@ put_integer_argument(struct perfetto *x, enum argument_iid argument, int64_t val
 }
 
 static void
-put_exception(struct perfetto *x, enum argument_iid argument, uint32_t string)
+put_text_argument(struct perfetto *x, enum argument_iid argument,
+                  struct marey_text text)
 {
     size_t begun = begin_argument(x, argument);
 
-    marey_proto_text(x->out, ANNOTATION_STRING, marey_exception_name(x->trace, string));
+    marey_proto_text(x->out, ANNOTATION_STRING, text);
     marey_proto_end(x->out, begun);
+}
+
+static void
+put_exception(struct perfetto *x, enum argument_iid argument, uint32_t string)
+{
+    put_text_argument(x, argument, marey_exception_name(x->trace, string));
 }
 
 struct values {
@@ -327,8 +334,11 @@ put_instant(struct perfetto *x, const struct marey_step *step)
     marey_proto_text(x->out, EVENT_NAME, marey_trace_string(x->trace, step->string));
     marey_proto_unsigned(x->out, EVENT_CATEGORY_IID,
                          is_log ? CATEGORY_LOG : CATEGORY_INSTANT);
-    if (is_log)
-        put_integer_argument(x, ARGUMENT_LOG_CLASS, step->log_class);
+    if (is_log) {
+        const char *word = marey_log_class_name(step->log_class);
+        put_text_argument(x, ARGUMENT_LOG_CLASS,
+                          (struct marey_text){word, strlen(word)});
+    }
     put_values(x, ARGUMENT_VALUES, step->lane, step->blob, false);
     end_event(x, &event);
 }

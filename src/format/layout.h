@@ -170,7 +170,7 @@ struct marey_extent_header {
 #define MAREY_LOG_GC 9        /* a collection's start or stop */
 #define MAREY_LOG_AUDIT 10    /* an audit event, its arguments */
 #define MAREY_LOG_ENTRY 11    /* a function began, its arguments */
-#define MAREY_LOG_LINE 12     /* a line begins; locals that changed before it */
+#define MAREY_LOG_LINE 12     /* a line begins, or the call ends; locals that changed */
 
 /* Snapshot entry: varint(function id << 1 | resumed), varint(base_ticks - start). */
 #define MAREY_SNAPSHOT_RESUMED 1

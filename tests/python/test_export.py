@@ -482,7 +482,7 @@ def test_chrome_has_points_counters_logs_and_arrows(tmp_path: Path) -> None:
     assert saved["name"] == "saved"
     assert saved["args"] == {"values": {"path": "a.db", "count": 3}}
     assert line["cat"] == "log"
-    assert line["args"]["log_class"] == 2
+    assert line["args"]["log_class"] == "attribute"
     assert [(event["name"], event["args"]) for event in by_phase["C"]] == [
         ("queue", {"value": 2.5}),
         ("queue", {"value": -3.0}),
@@ -499,7 +499,7 @@ def test_perfetto_has_points_counters_logs_and_arrows(tmp_path: Path) -> None:
     assert points["saved"].args == {"values": {"path": "a.db", "count": 3}}
     assert points["saved"].time_ns == START_NS + 20
     assert points["line"].category == "log"
-    assert points["line"].args == {"log_class": 2, "values": {"0": "text"}}
+    assert points["line"].args == {"log_class": "attribute", "values": {"0": "text"}}
     assert points["flow out"].flows_out == points["flow in"].flows_in != []
     counts = [one for one in reading.events if one.kind == "counter"]
     assert [one.value for one in counts] == [2.5, -3.0]

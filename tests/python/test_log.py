@@ -237,13 +237,123 @@ def test_a_second_recording_has_rules_of_its_own(tmp_path: Path) -> None:
     assert record(5) == []
 
 
-@pytest.mark.parametrize("wrong", ["nothing", "var:", "var:(", "gc@app", "exc@"])
+WRONG = ["nothing", "var:", "var:(", "gc@app", "exc@", "lines", "lines:f@g"]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_a_rule_that_is_none_is_refused_in_one_line(wrong: str, tmp_path: Path) -> None:
     done = harness.marey("run", "--log", wrong, "-c", "pass", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     with pytest.raises(marey.UsageError):
         marey.record(tmp_path / "x.marey", log=wrong)
+
+
+# ---- lines ----
+
+LINES = harness.PROGRAMS / "logged" / "lines.py"
+
+
+def changes(events: list[Any], name: str) -> list[str]:
+    """Of one function: `total += line [items=[0]]`, what changed before each line."""
+    source = ["", *LINES.read_text().splitlines()]
+    told = []
+    for event in events:
+        if event.log != "line" or event.text != name:
+            continue
+        values = dict(event.values)
+        line = values.pop("", None)
+        text = "end" if line is None else source[line].strip()
+        changed = ", ".join(f"{k}={shown(v)}" for k, v in values.items())
+        told.append(f"{text} [{changed}]")
+    return told
+
+
+@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no lines")
+def test_lines_of_chosen_functions_show_the_variables_that_changed(
+    tmp_path: Path,
+) -> None:
+    scopes = [f"__main__:{n}" for n in ("plain", "numbers", "boom", "outer*", "again")]
+    options = [word for scope in scopes for word in ("--log", f"lines:{scope}")]
+    events = logged(tmp_path, LINES, *options)
+    plain = changes(events, "plain")
+    assert plain[:10] == [
+        "total = 0 [a=1, password=redacted]",
+        "items = [] [total=0]",
+        "for line in range(2): [items=[]]",
+        "total += line [line=0]",
+        "items.append(line) []",
+        "for line in range(2): [items=[0]]",
+        "total += line [line=1]",
+        "items.append(line) [total=1]",
+        "for line in range(2): [items=[0, 1]]",
+        "del line []",
+    ]
+    assert plain[10] == "sly = Sly() [line=unbound]"
+    assert plain[11].startswith("sly.n = 7 [sly=<__main__.Sly at ")
+    assert plain[12].startswith("last = 9 [sly=<__main__.Sly at ")
+    assert "n=7" in plain[12]
+    assert plain[13:] == ["end [last=9]"]
+    assert changes(events, "numbers") == [
+        "k = 0 [n=2]",
+        "while k < n: [k=0]",
+        "got = yield k []",
+        "k += 1 [got=None]",
+        "while k < n: [k=1]",
+        "got = yield k []",
+        "k += 1 []",
+        "while k < n: [k=2]",
+        "k = 0 [n=3]",
+        "while k < n: [k=0]",
+        "got = yield k []",
+    ]
+    assert changes(events, "boom") == ["y = z [z=4]", "raise ValueError(y) [y=4]"]
+    assert changes(events, "outer")[-1] == "return c [c=2]"
+    assert changes(events, "again") == [
+        "m = n * 2 [n=1]",
+        "if n: [m=2]",
+        "again(n - 1) []",
+        "m = n * 2 [n=0]",
+        "if n: [m=0]",
+        "m += 1 []",
+        "end [m=1]",
+        "m += 1 []",
+        "end [m=3]",
+    ]
+    assert changes(events, "others") == []
+    trace = tmp_path / "run.marey"
+    assert b"hunter2" not in trace.read_bytes()
+    with marey.open(trace) as opened:
+        lines = list(opened.logs(kind="line", name="boom"))
+    source = LINES.read_text().splitlines()
+    assert [source[log.line - 1].strip() for log in lines] == [
+        "y = z",
+        "raise ValueError(y)",
+    ]
+    said = harness.marey("show", "--log", trace).stdout
+    (line,) = [one for one in said.splitlines() if "total=1" in one]
+    assert line.split(maxsplit=1)[1] == "line      plain: total=1  // line 17"
+
+
+@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no lines")
+def test_lines_of_modules_and_classes(tmp_path: Path) -> None:
+    program = "a = 1\nclass K:\n    b = a + 1\n    c = 3\ndel a\n"
+    events = logged(tmp_path, program, "--log", "lines:__main__")
+    told = [
+        (e.text, {k: shown(v) for k, v in e.values.items()})
+        for e in events
+        if e.log == "line"
+    ]
+    assert told == [
+        ("<module>", {"": "1"}),
+        ("<module>", {"": "2", "a": "1"}),
+        ("K", {"": "2"}),
+        ("K", {"": "3"}),
+        ("K", {"": "4", "b": "2"}),
+        ("K", {"c": "3"}),
+        ("<module>", {"": "5", "K": "<class __main__.K>"}),
+        ("<module>", {"a": "unbound"}),
+    ]
 
 
 # ---- exceptions ----

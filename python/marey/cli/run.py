@@ -75,7 +75,8 @@ standard input. All that follows it belongs to the program.
   --log WHAT            what else happens in the program: var:REGEX, attr:REGEX,
                         number:REGEX (as a counter), exc, exc:all, print, logging,
                         warnings, gc, audit:REGEX, entry:REGEX; with @PATTERN
-                        behind it in these functions only; may be repeated
+                        behind it in these functions only; or lines:PATTERN, all
+                        lines of these functions; may be repeated
   --open                view the trace when the program has ended
   -q, --quiet           no summary at the end
   --config FILE         options from a TOML file (default: [tool.marey] of the

@@ -111,7 +111,7 @@ TEST(points_counters_and_logs_have_their_own_events)
     CHECK(has("{'ph':'C'," TASK "'ts':4.100,'name':'queue','args':{'value':2.5}},\n"));
     CHECK(has("{'ph':'C'," MAIN "'ts':4.200,'name':'queue','args':{'value':3.0}},\n"));
     CHECK(has("{'ph':'i'," TASK "'ts':4.300,'s':'t','name':'total','cat':'log',"
-              "'args':{'log_class':2,'values':{'0':3}}},\n"));
+              "'args':{'log_class':'attribute','values':{'0':3}}},\n"));
 }
 
 TEST(a_loss_is_told_and_its_calls_are_closed)

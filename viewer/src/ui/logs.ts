@@ -15,9 +15,10 @@ export function valueText(value: Value): string {
 
 function logText(log: Log): string {
   if (log.value !== undefined) return String(log.value)
-  const parts = (log.values ?? []).map((value) =>
-    value.name ? `${value.name}=${valueText(value)}` : valueText(value),
-  )
+  const parts = (log.values ?? []).map((value) => {
+    if (value.name) return `${value.name}=${valueText(value)}`
+    return log.kind === 'line' ? `line ${valueText(value)}` : valueText(value)
+  })
   return parts.join(', ')
 }
 
