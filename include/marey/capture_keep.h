@@ -52,6 +52,8 @@ struct marey_keep_options {
 bool marey_keep_start(const struct marey_keep_options *options);
 /* Writes what is still to be written, and ends. Called before the recording stops. */
 void marey_keep_stop(void);
+/* Writes what is still to be written, now: this process may become another program. */
+void marey_keep_flush(void);
 /* In a forked child, when it becomes a process of the trace. */
 void marey_keep_forked(void);
 

@@ -87,6 +87,15 @@ void marey_file_counts(struct marey_file *file, struct marey_file_counts *out);
 void marey_file_count(struct marey_file *file, uint64_t event_count,
                       uint64_t lost_count);
 
+/* Notes in the first page that a keep is asked for, until it is said to be done: so
+ * that a reader knows of it when the process is killed before it was written. `rule`
+ * counts from 1. Returns which note it is; -1: there is no place, or no mapping. */
+int marey_file_keep_ask(struct marey_file *file, uint32_t process, uint32_t rule,
+                        uint64_t from_ticks, uint64_t until_ticks);
+/* It began earlier than was known. */
+void marey_file_keep_widen(struct marey_file *file, int note, uint64_t from_ticks);
+void marey_file_keep_done(struct marey_file *file, int note);
+
 /* Takes a slot of at least size_bytes (a power of four from MAREY_SLOT_SIZE_MIN to the
  * largest of this file). False when the disk is full. The slot is zero behind its
  * header and holds nothing. */

@@ -157,13 +157,37 @@ struct marey_text marey_trace_string(const struct marey_trace *trace, uint32_t i
 /* Indices are below this; not every index is the name of an event. */
 uint32_t marey_trace_string_count(const struct marey_trace *trace);
 
-/* What a person should know about the recording, in the order it was noted. */
 /* Functions whose calls were not recorded any more from some time on (a budget of
  * overhead): how often that was said, and of which. False: of none that is known. */
 uint32_t marey_trace_left_out_count(const struct marey_trace *trace);
 bool marey_trace_left_out(const struct marey_trace *trace, uint32_t index,
                           uint32_t *function, int64_t *since_ns);
 
+/* A part that was to be kept as a trace of its own, and was not written yet: the
+ * process still runs, or was killed first. `index` is below marey_trace_keep_due_max().
+ */
+struct marey_keep_due {
+    uint32_t process; /* index */
+    uint32_t rule;    /* of its options, from 0 */
+    int64_t from_ns;  /* when what matched began, */
+    int64_t until_ns; /* and when it matched */
+};
+uint32_t marey_trace_keep_due_max(void);
+bool marey_trace_keep_due(const struct marey_trace *trace, uint32_t index,
+                          struct marey_keep_due *out); /* false: nothing there */
+/* Writes it; the trace's file, which is `path`, then no longer asks for it, if it can
+ * be written to. Nothing may be at `target` yet. */
+struct marey_keep_part {
+    uint64_t before_ns, after_ns;
+    const char *why;
+    const char *target;
+};
+enum marey_status marey_trace_keep_write(const struct marey_trace *trace,
+                                         const char *path, uint32_t index,
+                                         const struct marey_keep_part *part,
+                                         struct marey_error *err);
+
+/* What a person should know about the recording, in the order it was noted. */
 uint32_t marey_trace_note_count(const struct marey_trace *trace);
 struct marey_text marey_trace_note(const struct marey_trace *trace, uint32_t index);
 

@@ -33,6 +33,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "marey/capture_keep.h"
 #include "tracer.h"
 
 #define VARIABLE "MAREY_TRACE"
@@ -462,6 +463,9 @@ exec(struct call *call)
     if (!can_execute(call))
         return go(call);
     uint64_t flow = marey_flow_out(marey_this_lane());
+    Py_BEGIN_ALLOW_THREADS
+        marey_keep_flush();
+    Py_END_ALLOW_THREADS
     marey_define_exec(false);
     if (call->method->environment < 0)
         result = go_with_own(call, flow);

@@ -143,6 +143,8 @@ PyObject *trace_check(struct trace_object *self, PyObject *limit);
 PyObject *trace_export(struct trace_object *self, PyObject *args);
 /* Functions of the module. */
 PyObject *merge_traces(PyObject *module, PyObject *args);
+PyObject *trace_keeps_due(struct trace_object *self, void *unused);
+PyObject *trace_write_keep(struct trace_object *self, PyObject *args);
 PyObject *pack_trace(PyObject *module, PyObject *args);
 PyObject *export_formats(PyObject *module, PyObject *unused);
 

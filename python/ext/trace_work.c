@@ -533,6 +533,66 @@ merge_traces(PyObject *Py_UNUSED(module), PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* (index, process, rule, from, until) each. */
+PyObject *
+trace_keeps_due(struct trace_object *self, void *Py_UNUSED(closure))
+{
+    PyObject *list = PyList_New(0);
+    struct marey_keep_due due;
+
+    if (list == NULL || trace_take(self) < 0) {
+        Py_XDECREF(list);
+        return NULL;
+    }
+    for (uint32_t i = 0; list != NULL && i < marey_trace_keep_due_max(); i++) {
+        if (!marey_trace_keep_due(self->trace, i, &due))
+            continue;
+        PyObject *one = Py_BuildValue("IIILL", i, due.process, due.rule,
+                                      (long long)due.from_ns, (long long)due.until_ns);
+        if (one == NULL || PyList_Append(list, one) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(one);
+    }
+    trace_give(self);
+    return list;
+}
+
+/* write_keep(index, before_ns, after_ns, why, target) */
+PyObject *
+trace_write_keep(struct trace_object *self, PyObject *args)
+{
+    unsigned long long before_ns, after_ns;
+    struct marey_keep_part part;
+    struct marey_keep_due due;
+    struct marey_error err;
+    struct work work;
+    unsigned index;
+
+    if (!PyArg_ParseTuple(args, "IKKyy:write_keep", &index, &before_ns, &after_ns,
+                          &part.why, &part.target))
+        return NULL;
+    PyObject *path = PyUnicode_EncodeFSDefault(self->path);
+    if (path == NULL || trace_take(self) < 0) {
+        Py_XDECREF(path);
+        return NULL;
+    }
+    part.before_ns = before_ns;
+    part.after_ns = after_ns;
+    work_begin(&work, Py_None);
+    enum marey_status status =
+        index < marey_trace_keep_due_max() &&
+                marey_trace_keep_due(self->trace, index, &due)
+            ? marey_trace_keep_write(self->trace, PyBytes_AS_STRING(path), index, &part,
+                                     &err)
+            : marey_fail(&err, MAREY_USAGE, "the trace asks for no such part");
+    work_end(&work);
+    trace_give(self);
+    Py_DECREF(path);
+    if (status != MAREY_OK)
+        return work_raise(&work, &err);
+    Py_RETURN_NONE;
+}
+
 /* pack(path, out_path, index_from, tick), paths as os.fsencode() gives them. */
 PyObject *
 pack_trace(PyObject *Py_UNUSED(module), PyObject *args)

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from marey import _core
+from marey import _core, _options
 from marey._errors import UsageError
 
 if TYPE_CHECKING:
@@ -75,6 +75,21 @@ class Info(NamedTuple):
     """A part of a longer recording: a snapshot, or what --keep kept."""
     window_from_ns: int
     window_to_ns: int
+
+
+class KeepDue(NamedTuple):
+    """A part that was to be kept as a trace of its own, and was not written yet."""
+
+    number: int
+    """Of write_keep()."""
+    process: Process
+    """Whose rule it was."""
+    rule: str
+    """As it was given."""
+    from_ns: int
+    """When what matched began."""
+    until_ns: int
+    """When it matched."""
 
 
 class Finding(NamedTuple):
@@ -199,6 +214,34 @@ class Trace:
     def notes(self) -> tuple[str, ...]:
         """What a person should know about the recording."""
         return self._core.notes
+
+    @property
+    def keeps_due(self) -> tuple[KeepDue, ...]:
+        """Parts that rules of what to keep asked for, and that are not written yet.
+
+        The process still runs and is about to, or it was killed before.
+        """
+        found = []
+        for number, process, rule, from_ns, until_ns in self._core.keeps_due:
+            whose = self.processes[process]
+            rules = _options.Options.decode(whose.options).keep
+            text = rules[rule] if rule < len(rules) else ""
+            found.append(KeepDue(number, whose, text, from_ns, until_ns))
+        return tuple(found)
+
+    def write_keep(self, due: KeepDue, target: str | os.PathLike[str]) -> None:
+        """Writes one of keeps_due as a finished trace; the file then asks no more.
+
+        As much before and after it as the options of the recording said.
+        """
+        options = _options.Options.decode(due.process.options)
+        self._core.write_keep(
+            due.number,
+            options.keep_before_ns,
+            options.keep_after_ns,
+            f"{due.rule} (written after the process had ended)".encode(),
+            os.fsencode(target),
+        )
 
     def info(self, *, count: bool = True, tick: Tick | None = None) -> Info:
         """What the trace holds as a whole.

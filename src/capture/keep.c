@@ -120,11 +120,13 @@ struct pending {
     uint64_t from_ticks; /* of the earliest match, `before` not taken off */
     uint64_t due_ns;     /* when it is written */
     uint32_t match_count;
+    int note; /* of marey_file_keep_ask() */
     char why[WHY_SIZE_MAX];
 };
 
 static struct {
     pthread_mutex_t lock;
+    pthread_mutex_t writing; /* one keep at a time; taken without the lock */
     bool is_on, has_thread, is_ending;
     pthread_t thread;
     sem_t wakes;
@@ -139,7 +141,7 @@ static struct {
     uint32_t passed_over; /* matches since the last keep that were too many */
     uint32_t keep_count;
     char trouble[256]; /* why the last one could not be written */
-} keeper = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} keeper = {.lock = PTHREAD_MUTEX_INITIALIZER, .writing = PTHREAD_MUTEX_INITIALIZER};
 
 /* Of signals: read by the handler, so outside of the lock. */
 static _Atomic uint32_t signal_count[SIGNALS_MAX]; /* seen and not yet matched */
@@ -334,7 +336,8 @@ start_thread(void)
 
 /* The lock is held. */
 static void
-match(uint32_t rule, uint64_t from_ticks, const char *what)
+match(struct marey_recording *recording, uint32_t rule, uint64_t from_ticks,
+      const char *what)
 {
     struct pending *pending = &keeper.pending;
     uint64_t now_ns = marey_monotonic_ns();
@@ -347,11 +350,16 @@ match(uint32_t rule, uint64_t from_ticks, const char *what)
         *pending = (struct pending){.is_set = true,
                                     .from_ticks = from_ticks,
                                     .due_ns = now_ns + keeper.after_ns};
+        pending->note =
+            marey_file_keep_ask(recording->file, recording->process, rule + 1,
+                                from_ticks, marey_recording_ticks(recording));
         start_thread();
         sem_post(&keeper.wakes);
     }
-    if (from_ticks < pending->from_ticks)
+    if (from_ticks < pending->from_ticks) {
         pending->from_ticks = from_ticks;
+        marey_file_keep_widen(recording->file, pending->note, from_ticks);
+    }
     pending->match_count++;
     add_reason(pending, keeper.rules[rule].text, what);
 }
@@ -367,7 +375,7 @@ marey_keep_match(uint32_t rule, uint64_t from_ticks, const char *what)
         from_ticks = marey_recording_ticks(recording);
     pthread_mutex_lock(&keeper.lock);
     if (keeper.is_on && !keeper.is_ending && rule < keeper.rule_count)
-        match(rule, from_ticks, what);
+        match(recording, rule, from_ticks, what);
     pthread_mutex_unlock(&keeper.lock);
 }
 
@@ -431,7 +439,7 @@ match_signals(void)
         int number = keeper.rules[i].signal;
         if (number > 0 && number < SIGNALS_MAX &&
             atomic_exchange(&signal_count[number], 0) > 0)
-            match(i, marey_recording_ticks(recording), NULL);
+            match(recording, i, marey_recording_ticks(recording), NULL);
     }
 }
 
@@ -463,7 +471,12 @@ keep_pending(void)
     keeper.passed_over = 0;
     keeper.pending.is_set = false;
     pthread_mutex_unlock(&keeper.lock);
+    pthread_mutex_lock(&keeper.writing);
     write_keep(&pending);
+    pthread_mutex_unlock(&keeper.writing);
+    struct marey_recording *recording = atomic_load(&marey_recording_now);
+    if (recording != NULL)
+        marey_file_keep_done(recording->file, pending.note);
     pthread_mutex_lock(&keeper.lock);
 }
 
@@ -581,6 +594,20 @@ marey_keep_stop(void)
     pthread_mutex_unlock(&keeper.lock);
 }
 
+void
+marey_keep_flush(void)
+{
+    if (!keeper.is_on || atomic_load(&marey_is_forked))
+        return;
+    pthread_mutex_lock(&keeper.lock);
+    match_signals();
+    if (keeper.pending.is_set)
+        keep_pending();
+    pthread_mutex_unlock(&keeper.lock);
+    pthread_mutex_lock(&keeper.writing); /* the keeper may be at one */
+    pthread_mutex_unlock(&keeper.writing);
+}
+
 /* The thread is the parent's, and so is what was pending. */
 void
 marey_keep_forked(void)
@@ -588,6 +615,7 @@ marey_keep_forked(void)
     if (!keeper.is_on)
         return;
     pthread_mutex_init(&keeper.lock, NULL);
+    pthread_mutex_init(&keeper.writing, NULL);
     sem_init(&keeper.wakes, 0, 0);
     marey_watch_reset();
     keeper.has_thread = keeper.is_ending = keeper.pending.is_set = false;

@@ -534,6 +534,44 @@ marey_file_counts(struct marey_file *file, struct marey_file_counts *out)
     out->size_bytes = fstat(file->fd, &status) == 0 ? (uint64_t)status.st_size : 0;
 }
 
+/* ---- keeps that are asked for ---- */
+
+int
+marey_file_keep_ask(struct marey_file *file, uint32_t process, uint32_t rule,
+                    uint64_t from_ticks, uint64_t until_ticks)
+{
+    uint64_t owner = (uint64_t)process << 32;
+
+    for (int i = 0; file->is_mapped && i < MAREY_KEEP_ENTRIES; i++) {
+        struct marey_keep_entry *entry = &file->header->keeps[i];
+        uint64_t nobody = 0;
+        if (!__atomic_compare_exchange_n(&entry->who, &nobody,
+                                         owner | MAREY_KEEP_CLAIMED, false,
+                                         __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+            continue;
+        __atomic_store_n(&entry->from_ticks, from_ticks, __ATOMIC_RELAXED);
+        __atomic_store_n(&entry->until_ticks, until_ticks, __ATOMIC_RELAXED);
+        __atomic_store_n(&entry->who, owner | rule, __ATOMIC_RELEASE);
+        return i;
+    }
+    return -1;
+}
+
+void
+marey_file_keep_widen(struct marey_file *file, int note, uint64_t from_ticks)
+{
+    if (note >= 0)
+        __atomic_store_n(&file->header->keeps[note].from_ticks, from_ticks,
+                         __ATOMIC_RELAXED);
+}
+
+void
+marey_file_keep_done(struct marey_file *file, int note)
+{
+    if (note >= 0)
+        __atomic_store_n(&file->header->keeps[note].who, 0, __ATOMIC_RELEASE);
+}
+
 /* ---- opening and closing ---- */
 
 static void

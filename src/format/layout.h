@@ -37,6 +37,15 @@
 #define MAREY_FILE_UNMAPPED UINT64_C(2) /* slots were not mapped: a kill loses them */
 #define MAREY_FILE_WAS_RING UINT64_C(4) /* what a ring held, rewritten as no ring */
 
+/* A keep that was asked for and is not written yet. */
+struct marey_keep_entry {
+    uint64_t who; /* process serial << 32 | number of the rule, from 1; 0: free */
+    uint64_t from_ticks;  /* when what matched began */
+    uint64_t until_ticks; /* when it matched */
+};
+#define MAREY_KEEP_ENTRIES 7
+#define MAREY_KEEP_CLAIMED UINT64_C(0xFFFFFFFF) /* for a rule: being filled in */
+
 struct marey_file_header {
     uint64_t magic;
     uint16_t version_major;
@@ -62,7 +71,8 @@ struct marey_file_header {
     uint32_t lane_count;    /* last lane serial given; serials start at 1 */
     uint64_t event_count;   /* in closed chunks, lost ones included */
     uint64_t lost_count;    /* events known to be lost */
-    uint8_t reserved_c[176];
+    struct marey_keep_entry keeps[MAREY_KEEP_ENTRIES];
+    uint8_t reserved_c[8];
     uint64_t source_keys[MAREY_SOURCE_KEYS]; /* a hash set of stored sources; 0: free */
 };
 
@@ -285,6 +295,7 @@ MAREY_AT(marey_file_header, process_count, 312);
 MAREY_AT(marey_file_header, lane_count, 316);
 MAREY_AT(marey_file_header, event_count, 320);
 MAREY_AT(marey_file_header, lost_count, 328);
+MAREY_AT(marey_file_header, keeps, 336);
 MAREY_AT(marey_file_header, source_keys, 512);
 MAREY_AT(marey_extent_header, kind, 4);
 MAREY_AT(marey_extent_header, flags, 5);

@@ -463,6 +463,7 @@ write_all(struct marey_window *window)
     header.flags &= MAREY_FILE_UNMAPPED;
     header.ring_offset = header.ring_next = 0;
     header.ring_cell_size = header.ring_cell_count = 0;
+    memset(header.keeps, 0, sizeof(header.keeps));
     header.tail = window->tail;
     header.event_count = window->event_count;
     header.lost_count = 0;

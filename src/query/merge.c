@@ -49,6 +49,7 @@ file_header(const struct merge *merge)
     memset(header.reserved_a, 0, sizeof(header.reserved_a));
     memset(header.reserved_b, 0, sizeof(header.reserved_b));
     memset(header.reserved_c, 0, sizeof(header.reserved_c));
+    memset(header.keeps, 0, sizeof(header.keeps));
     header.tail = merge->writer.tail;
     header.process_count = merge->process_count;
     header.lane_count = merge->lane_count;

@@ -440,3 +440,61 @@ def test_a_timer_keeps_what_fits(tmp_path: Path) -> None:
     for every, for_ in ((1, 1), (1, 2), (0, 1), (-1, 1), ("1", 0.1)):
         with pytest.raises(marey.UsageError):
             marey.record(tmp_path / "x.marey", every=every, for_=for_)
+
+
+ENDINGS = {
+    "kill": ("os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL),
+    "exit": ("os._exit(7)", 7),
+    "exec": ("os.execv(sys.executable, [sys.executable, '-c', 'pass'])", 0),
+}
+ABRUPT = """
+import os, signal, sys, time
+
+def inner():
+    return 1
+
+def slow():
+    inner()
+    time.sleep(0.02)
+
+for _ in range(100):
+    inner()
+slow()
+{end}
+"""
+
+
+@pytest.mark.parametrize("how", ENDINGS)
+def test_a_match_just_before_an_abrupt_end_is_kept(how: str, tmp_path: Path) -> None:
+    """At once where Marey sees the end; after a kill by who asks for it later."""
+    end, status = ENDINGS[how]
+    program, trace = tmp_path / "app.py", tmp_path / "run.marey"
+    program.write_text(ABRUPT.format(end=end))
+    kept = tmp_path / "kept"
+    done = run_recorded(
+        trace, program,
+        options=["--ring", "1M", "--keep", "call:__main__:slow > 10ms",
+                 "--keep-after", "20s", "--keep-dir", str(kept)],
+    )  # fmt: skip
+    assert done.returncode == status
+    if how == "kill":
+        assert not kept.exists()
+        assert "not kept" in run_marey("info", trace).stdout
+        with whole(trace) as one:
+            [due] = one.keeps_due
+            assert due.rule == "call:__main__:slow > 10ms"
+            assert due.until_ns - due.from_ns > 10e6
+        told = run_marey("keep", trace)
+        assert (told.returncode, told.stderr) == (0, "")
+        assert told.stdout.strip() == str(next(kept.iterdir()))
+    again = run_marey("keep", trace)
+    assert again.stdout == ""
+    assert "nothing is left to keep" in again.stderr
+    [path] = kept.iterdir()
+    with whole(path) as one:
+        assert one.notes[-1].startswith("call:__main__:slow > 10ms")
+        assert one.keeps_due == ()
+        calls = {call.name: call for call in one.calls()}
+        assert calls["slow"].ended == "returned"
+        assert calls["slow"].duration_ns > 10e6
+        assert calls["inner"].ended == "returned"

@@ -20,6 +20,7 @@ VERBS = {
     "export": "write a trace in another tool's format",
     "merge": "put traces together",
     "pack": "rewrite a trace compactly, for keeping and sending",
+    "keep": "write what was to be kept of a process that was killed",
     "ctl": "give orders to a running process: start, stop, snapshot, status",
     "check": "verify a trace's bytes",
 }

@@ -13,7 +13,7 @@ from marey.cli._common import lane_title, show_count, show_duration, show_size
 
 if TYPE_CHECKING:
     from marey._core import Lane, Process
-    from marey.trace import Info, Trace
+    from marey.trace import Info, KeepDue, Trace
 
 THREADS_SHOWN = 20
 
@@ -69,6 +69,7 @@ def _write_text(trace: Trace, info: Info) -> None:
             )
         )
     rows += [("note", note) for note in trace.notes]
+    rows += [("not kept", _due(due, trace.path)) for due in trace.keeps_due]
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
         _common.write(f"{name:{width}}  {_common.safe(value)}\n")
@@ -92,6 +93,13 @@ def _when(info: Info) -> str:
 def _window(info: Info) -> str:
     kept = f"{_moment(info.window_from_ns)} to {_moment(info.window_to_ns)}"
     return f"{kept} of a longer recording; calls open then have their true start"
+
+
+def _due(due: KeepDue, path: str) -> str:
+    what = f"{due.rule}, matched at {_moment(due.until_ns)}"
+    if is_running(due.process.pid, path):
+        return f"{what}: about to be written"
+    return f"{what}: the process ended before; marey keep writes it"
 
 
 def _losses(info: Info) -> str:
@@ -175,7 +183,7 @@ def _state(process: Process, path: str) -> str:
         return f"exit {status}"
     if process.has_ended:
         return "ended"
-    return "running" if _is_running(process.pid, path) else "killed, or unknown"
+    return "running" if is_running(process.pid, path) else "killed, or unknown"
 
 
 def _signal_name(number: int) -> str:
@@ -185,7 +193,7 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _is_running(pid: int, path: str) -> bool:
+def is_running(pid: int, path: str) -> bool:
     """Whether a process of this host has the trace mapped, as its writers have."""
     try:
         inode = str(Path(path).stat().st_ino)
@@ -224,6 +232,15 @@ def _as_json(trace: Trace, info: Info) -> dict[str, object]:
         "cost_ns_per_event": info.cost_python_ns or None,
         "cost_ns_per_c_event": info.cost_c_ns or None,
         "notes": list(trace.notes),
+        "keeps_due": [
+            {
+                "rule": due.rule,
+                "pid": due.process.pid,
+                "from_ns": due.from_ns,
+                "until_ns": due.until_ns,
+            }
+            for due in trace.keeps_due
+        ],
         "processes": [_process_json(process, trace.path) for process in processes],
         "threads": [_lane_json(lane) for lane in trace.lanes],
     }
@@ -243,7 +260,7 @@ def _process_json(process: Process, path: str) -> dict[str, object]:
         "end_ns": process.end_ns,
         "ended": process.has_ended,
         "replaced": process.is_replaced,
-        "running": not process.has_ended and _is_running(process.pid, path),
+        "running": not process.has_ended and is_running(process.pid, path),
         "exit_status": process.exit_status,
         "options": process.options,
     }
