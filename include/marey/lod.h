@@ -50,10 +50,12 @@ struct marey_lod_options {
     bool (*tick)(void *context, double share); /* may be NULL; false stops */
     void *tick_context;
     int64_t min_duration_ns; /* shorter calls are left out, in tiles as in the index */
+    /* marey_parallel(), or NULL: one thread, and the same bytes. */
+    void (*parallel)(void (*work)(void *context, unsigned worker), void *context);
 };
 #define MAREY_LOD_ALL                                                                  \
     {                                                                                  \
-        0, 0, MAREY_NO_INDEX, INT64_MIN, INT64_MAX, NULL, NULL, 0                      \
+        0, 0, MAREY_NO_INDEX, INT64_MIN, INT64_MAX, NULL, NULL, 0, NULL                \
     }
 
 struct marey_lod_builder;

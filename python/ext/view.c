@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "base/parallel.h"
 #include "marey/answer.h"
 #include "marey/lod.h"
 #include "marey/raster.h"
@@ -48,6 +49,7 @@ make_index(const char *path, struct made *out, struct marey_error *err)
     struct marey_trace *trace = NULL;
     enum marey_status status = marey_trace_open(path, &trace, err);
 
+    options.parallel = marey_parallel;
     if (status == MAREY_OK)
         status = marey_answer_info(trace, &out->info);
     if (status == MAREY_OK)

@@ -7,8 +7,25 @@
  */
 #include "lod_build.h"
 
-#define LEAF_SLICES 131072
 #define RESOLUTION 2048
+
+bool
+lod_builder_init(struct marey_lod_builder *builder,
+                 const struct marey_lod_options *options, uint32_t lane_count)
+{
+    *builder = (struct marey_lod_builder){
+        .options = *options,
+        .lane_count = lane_count,
+        .begin_ns = INT64_MAX,
+        .end_ns = INT64_MIN,
+    };
+    if (builder->options.leaf_slices == 0)
+        builder->options.leaf_slices = LOD_LEAF_SLICES;
+    if (builder->options.resolution == 0)
+        builder->options.resolution = RESOLUTION;
+    builder->lanes = calloc(lane_count ? lane_count : 1, sizeof(*builder->lanes));
+    return builder->lanes != NULL;
+}
 
 enum marey_status
 marey_lod_builder_new(const struct marey_lod_options *options, uint32_t lane_count,
@@ -18,16 +35,7 @@ marey_lod_builder_new(const struct marey_lod_options *options, uint32_t lane_cou
 
     if (builder == NULL)
         return MAREY_NOMEM;
-    builder->options = *options;
-    if (builder->options.leaf_slices == 0)
-        builder->options.leaf_slices = LEAF_SLICES;
-    if (builder->options.resolution == 0)
-        builder->options.resolution = RESOLUTION;
-    builder->lane_count = lane_count;
-    builder->begin_ns = INT64_MAX;
-    builder->end_ns = INT64_MIN;
-    builder->lanes = calloc(lane_count ? lane_count : 1, sizeof(*builder->lanes));
-    if (builder->lanes == NULL) {
+    if (!lod_builder_init(builder, options, lane_count)) {
         free(builder);
         return MAREY_NOMEM;
     }
@@ -95,24 +103,24 @@ hist_of(struct marey_lod_builder *builder, struct lod_lane *lane, uint32_t funct
     return &entry->hist;
 }
 
-static void
+static struct lod_slice *
 slice_add(struct marey_lod_builder *builder, struct lod_lane *lane, uint32_t row,
           uint32_t function, int64_t begin_ns, int64_t end_ns, uint32_t flags)
 {
-    struct lod_slice *slice = lod_array_add(&lane->slices, 1, sizeof(*slice));
+    struct lod_slice *slice = lod_array_one(&lane->slices, sizeof(*slice));
 
     if (slice == NULL) {
         fail(builder);
-        return;
+        return NULL;
     }
     slice->begin_ns = begin_ns;
     slice->end_ns = end_ns > begin_ns ? end_ns : begin_ns;
-    slice->count = 1;
     slice->function = function;
-    slice->flags = flags;
-    slice->row = row;
+    slice->flags = (uint16_t)flags;
+    slice->row = (uint16_t)row;
     if (row >= lane->row_count)
         lane->row_count = row + 1;
+    return slice;
 }
 
 /* Accounts the part of an open call from its piece's begin to `time_ns`. */
@@ -135,9 +143,32 @@ frame_close(struct marey_lod_builder *builder, struct lod_lane *lane, size_t at,
               time_ns, frame->flags | flags);
 }
 
-/* Ends the leaf at `time_ns`; open calls go on in the next. */
-static void
-leaf_cut(struct marey_lod_builder *builder, uint32_t index, int64_t time_ns)
+void
+lod_lane_start(struct lod_lane *lane, int64_t begin_ns)
+{
+    lane->has_begun = true;
+    lane->leaf_begin_ns = lane->last_ns = begin_ns;
+}
+
+void
+lod_lane_reset(struct lod_lane *lane)
+{
+    const struct lod_frame *frames = lane->stack.items;
+    struct lod_function *functions = lane->functions.items;
+
+    for (size_t i = 0; i < lane->stack.count; i++)
+        functions[frames[i].function].open_count = 0;
+    for (size_t i = 0; i < lane->used.count; i++)
+        functions[((const uint32_t *)lane->used.items)[i]] = (struct lod_function){0};
+    lane->slices.count = lane->stack.count = 0;
+    lane->used.count = lane->leaves.count = 0;
+    lane->slice_count = lane->too_deep = 0;
+    lane->row_count = lane->row_max = 0;
+    lane->has_begun = false;
+}
+
+void
+lod_lane_cut(struct marey_lod_builder *builder, uint32_t index, int64_t time_ns)
 {
     struct lod_lane *lane = &builder->lanes[index];
 
@@ -161,7 +192,7 @@ leaf_check(struct marey_lod_builder *builder, uint32_t index, int64_t time_ns)
 
     if (lane->slices.count + lane->stack.count >= builder->options.leaf_slices &&
         lane->slices.count >= builder->options.leaf_slices / 2 && !lod_is_tile(builder))
-        leaf_cut(builder, index, time_ns);
+        lod_lane_cut(builder, index, time_ns);
 }
 
 /* A suspended activation that goes on at the same depth, with nothing between, is
@@ -210,7 +241,7 @@ marey_lod_begin(struct marey_lod_builder *builder, uint32_t lane_index, uint32_t
     if (flags & MAREY_LOD_RESUMED)
         gap_fill(builder, lane, depth, function, time_ns);
     hist = hist_of(builder, lane, function);
-    frame = lod_array_add(&lane->stack, 1, sizeof(*frame));
+    frame = lod_array_one(&lane->stack, sizeof(*frame));
     if (frame == NULL || hist == NULL) {
         fail(builder);
         return;
@@ -259,10 +290,10 @@ marey_lod_mark(struct marey_lod_builder *builder, uint32_t lane_index, uint32_t 
         return;
     if (time_ns < lane->last_ns)
         time_ns = lane->last_ns;
-    slice_add(builder, lane, 0, string, time_ns, time_ns, flags & MAREY_LOD_MARKS);
-    if (lane->slices.count > 0)
-        ((struct lod_slice *)lane->slices.items)[lane->slices.count - 1].count =
-            count > 0 ? count : 1;
+    struct lod_slice *slice =
+        slice_add(builder, lane, 0, string, time_ns, time_ns, flags & MAREY_LOD_MARKS);
+    if (slice != NULL)
+        slice->count = count > 0 ? count : 1;
     leaf_check(builder, lane_index, time_ns);
 }
 

@@ -4,16 +4,19 @@
 
 #include "lod_impl.h"
 
+#define LOD_LEAF_SLICES 131072
 #define LOD_DEPTH_MAX 65534 /* a row is 16 bits */
 #define LOD_FUNCTION_MAX (UINT32_C(1) << 27)
 
 struct lod_slice {
     int64_t begin_ns;
-    int64_t end_ns;
-    uint64_t count; /* of a mark */
+    union {
+        int64_t end_ns;
+        uint64_t count; /* of a mark (row 0), which has no length */
+    };
     uint32_t function;
-    uint32_t flags;
-    uint32_t row;
+    uint16_t flags;
+    uint16_t row;
 };
 
 struct lod_frame {
@@ -73,6 +76,18 @@ lod_is_tile(const struct marey_lod_builder *builder)
 {
     return builder->options.from_ns != INT64_MIN;
 }
+
+/* The same, for builders whose memory is their owner's. False: no memory. */
+bool lod_builder_init(struct marey_lod_builder *builder,
+                      const struct marey_lod_options *options, uint32_t lane_count);
+void lod_builder_release(struct marey_lod_builder *builder);
+
+/* Begins a lane in the midst of things: its first leaf begins at `begin_ns`. */
+void lod_lane_start(struct lod_lane *lane, int64_t begin_ns);
+/* Ends the leaf at `time_ns`; open calls go on in the next. */
+void lod_lane_cut(struct marey_lod_builder *builder, uint32_t lane, int64_t time_ns);
+/* Forgets the open calls and all that was counted; memory is kept. */
+void lod_lane_reset(struct lod_lane *lane);
 
 /* Writes the slices so far as a leaf that ends at `end_ns`, and empties them. */
 bool lod_leaf_write(struct marey_lod_builder *builder, uint32_t lane, int64_t end_ns);

@@ -3,6 +3,8 @@
  * lod_build.c  streams of slices -> leaf nodes, counters, flows
  * lod_cells.c  slices or cells of one row -> cells at a node's grain; parent nodes
  * lod_walk.c   a trace -> the stream
+ * lod_parts.c  a whole trace -> parts that are made apart, on several cores
+ * lod_part.c   one of them
  * lod.c        an index -> rectangles
  * lod_hist.c   an index -> density of a search
  * lod_stored.c the index that a trace brings along
@@ -25,6 +27,15 @@ struct lod_array {
 /* Room for `extra` more items of `size` bytes; NULL when there is no memory. */
 void *lod_array_add(struct lod_array *array, size_t extra, size_t size);
 
+/* The same for one, where it is done for each event. */
+static inline void *
+lod_array_one(struct lod_array *array, size_t size)
+{
+    if (__builtin_expect(array->count == array->capacity, 0))
+        return lod_array_add(array, 1, size);
+    return (char *)array->items + array->count++ * size;
+}
+
 /* One stretch of a row, at full precision. */
 struct lod_item {
     int64_t begin_ns;
@@ -45,6 +56,8 @@ struct lod_store {
     struct lod_array flows;  /* of struct lod_pending_flow */
     bool is_out_of_memory;   /* sticky: everything after is dropped */
 };
+
+void lod_store_release(struct lod_store *store);
 
 struct lod_pending_node {
     struct marey_lod_node node;

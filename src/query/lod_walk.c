@@ -1,5 +1,5 @@
 /* A trace, or a tile of it, into the builder of the index. */
-#include "lod_impl.h"
+#include "lod_part.h"
 
 static unsigned
 end_flags(const struct marey_step *step, int64_t to_ns)
@@ -164,6 +164,15 @@ walk_all(struct marey_walk *walk, struct marey_lod_builder *builder,
     return MAREY_OK;
 }
 
+/* Nothing is left out: what is asked for is in each chunk by itself. */
+static bool
+is_whole(const struct marey_trace *trace, const struct marey_lod_options *options)
+{
+    return options->lane == MAREY_NO_INDEX && options->min_duration_ns == 0 &&
+           options->from_ns == INT64_MIN && options->to_ns == INT64_MAX &&
+           trace->shown == NULL && trace->fold_depth == 0;
+}
+
 enum marey_status
 marey_lod_build(struct marey_trace *trace, const struct marey_lod_options *options,
                 uint8_t **bytes, size_t *size_bytes, struct marey_error *err)
@@ -199,6 +208,13 @@ marey_lod_build(struct marey_trace *trace, const struct marey_lod_options *optio
             selection.to_ns < INT64_MAX - more ? selection.to_ns + more : INT64_MAX;
     }
     status = marey_lod_builder_new(options, lanes != NULL ? 1 : lane_count, &builder);
+    if (status == MAREY_OK && is_whole(trace, options)) {
+        status = lod_parts_build(trace, builder, err);
+        if (status == MAREY_OK)
+            return marey_lod_finish(builder, bytes, size_bytes, err);
+        if (status == MAREY_USAGE)
+            status = MAREY_OK; /* one walk, then */
+    }
     if (status == MAREY_OK)
         status = marey_walk_new(trace, &selection, MAREY_ORDER_LANE, &walk, err);
     if (status == MAREY_OK) {

@@ -78,9 +78,12 @@ rows_write(struct lod_store *store, const struct lod_lane *lane,
         lod_merger_to_cells(&merger, &sink);
         for (uint32_t i = starts[row]; i < starts[row + 1]; i++) {
             const struct lod_slice *slice = &slices[sorted[i]];
+            int64_t end_ns = row > 0 ? slice->end_ns : slice->begin_ns;
             struct lod_item item = {
-                slice->begin_ns, slice->end_ns,   slice->end_ns - slice->begin_ns,
-                slice->count,    slice->function, slice->flags};
+                slice->begin_ns,          end_ns,
+                end_ns - slice->begin_ns, row > 0 ? 1 : slice->count,
+                slice->function,          slice->flags,
+            };
             lod_merger_item(&merger, &item);
         }
         lod_merger_flush(&merger);
@@ -366,12 +369,26 @@ block_write(const struct marey_lod_builder *builder, const struct marey_lod_lane
     return bytes;
 }
 
-static void
-builder_free(struct marey_lod_builder *builder)
+void
+lod_store_release(struct lod_store *store)
 {
-    struct lod_pending_series *series = builder->store.series.items;
+    struct lod_pending_series *series = store->series.items;
 
-    for (uint32_t i = 0; i < builder->lane_count; i++) {
+    for (size_t i = 0; i < store->series.count; i++)
+        free(series[i].samples.items);
+    free(store->nodes.items);
+    free(store->rows.items);
+    free(store->cells.items);
+    free(store->hists.items);
+    free(store->series.items);
+    free(store->flows.items);
+    *store = (struct lod_store){0};
+}
+
+void
+lod_builder_release(struct marey_lod_builder *builder)
+{
+    for (uint32_t i = 0; builder->lanes != NULL && i < builder->lane_count; i++) {
         struct lod_lane *lane = &builder->lanes[i];
         free(lane->slices.items);
         free(lane->stack.items);
@@ -379,16 +396,9 @@ builder_free(struct marey_lod_builder *builder)
         free(lane->used.items);
         free(lane->leaves.items);
     }
-    for (size_t i = 0; i < builder->store.series.count; i++)
-        free(series[i].samples.items);
-    free(builder->store.nodes.items);
-    free(builder->store.rows.items);
-    free(builder->store.cells.items);
-    free(builder->store.hists.items);
-    free(builder->store.series.items);
-    free(builder->store.flows.items);
+    lod_store_release(&builder->store);
     free(builder->lanes);
-    free(builder);
+    *builder = (struct marey_lod_builder){0};
 }
 
 enum marey_status
@@ -417,7 +427,8 @@ marey_lod_finish(struct marey_lod_builder *builder, uint8_t **bytes, size_t *siz
         block = block_write(builder, lanes, &order, size_bytes);
     free(lanes);
     free(order.items);
-    builder_free(builder);
+    lod_builder_release(builder);
+    free(builder);
     if (bytes == NULL)
         return MAREY_OK; /* given up by the caller */
     if (block == NULL)

@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 
+#include "base/parallel.h"
 #include "marey/lod.h"
 #include "query/trace.h"
 #include "query/write.h"
@@ -115,6 +116,7 @@ write_index(struct packing *packing)
     packing->is_indexing = true;
     options.tick = tick;
     options.tick_context = packing;
+    options.parallel = marey_parallel;
     enum marey_status status =
         marey_lod_build(packing->trace, &options, &bytes, &size, packing->err);
     if (status == MAREY_OK && size <= MAREY_PAYLOAD_RAW_MAX) {

@@ -550,6 +550,27 @@ marey_player_begin(struct player *player, struct player_stream *stream,
 }
 
 void
+marey_player_begin_part(struct player *player, const struct marey_stream *chunks,
+                        uint32_t lane, bool is_first)
+{
+    struct player_stream *stream = &player->streams[0];
+    struct player_lane *home = &player->lanes[lane];
+
+    marey_chunk_give(player, stream);
+    *stream = (struct player_stream){0};
+    home->depth = 0;
+    home->last_ns = INT64_MIN;
+    home->event_count = home->cost = 0;
+    player->position = 0;
+    player->leftover = (uint32_t)player->trace->lane_count + 1;
+    player->heap[0] = 0;
+    player->heap_count = 1;
+    marey_player_begin(player, stream, chunks, home);
+    if (!is_first)
+        stream->due = stream->expected = extent_at(player, stream, 0)->first_index;
+}
+
+void
 marey_player_order(struct player *player)
 {
     for (uint32_t at = player->heap_count / 2; at-- > 0;)

@@ -198,6 +198,10 @@ void marey_chunk_release_free(struct player *player);
 /* Sets a stream to its first chunk, or to the one that reaches into the window. */
 void marey_player_begin(struct player *player, struct player_stream *stream,
                         const struct marey_stream *source, struct player_lane *home);
+/* Plays nothing but some chunks of one stream from here on; the first of the stream if
+ * `is_first`, else what was before them is known. */
+void marey_player_begin_part(struct player *player, const struct marey_stream *chunks,
+                             uint32_t lane, bool is_first);
 /* Makes the heap of the streams that have begun. */
 void marey_player_order(struct player *player);
 
