@@ -25,6 +25,10 @@ struct store {
     uint32_t line;
     uint8_t class; /* of the body of an except clause: MAREY_LOG_HANDLED, _SWALLOWED */
     bool has_more; /* the next entry is of the same instruction */
+    bool ends;     /* the call: what is watched in its frame is no longer */
+    PyObject *followed; /* borrowed from the code: a watched name; NULL: none */
+    enum follow_kind follow;
+    int32_t cell; /* slot of the frame, where that is in a cell */
 };
 
 struct parameter {
@@ -86,6 +90,27 @@ log_value(struct marey_lane *lane, uint8_t class, struct values_name name,
     marey_log(lane, name.id, class, values_finish(&body, lane));
 }
 
+/* A store under a name that is watched; see follow_stored(). */
+static bool
+log_followed(struct marey_lane *lane, const struct store *store,
+             const struct pc_frame *frame, PyCodeObject *code, PyObject *value)
+{
+    struct follow_store given = {code, store->followed, store->follow, 0, store->line};
+
+    switch (store->follow) {
+    case FOLLOW_FRAME: given.place = (uintptr_t)frame; break;
+    case FOLLOW_CELL: given.place = (uintptr_t)pc_frame_slot(frame, store->cell); break;
+    case FOLLOW_DICT:
+        given.place = (uintptr_t)(store->cell != 0 ? frame->globals : frame->locals);
+        break;
+    case FOLLOW_ATTRIBUTE:
+        if (store->slot != NOWHERE)
+            given.place = (uintptr_t)pc_frame_slot(frame, store->slot + 1);
+        break;
+    }
+    return follow_stored(lane, &given, value, store->slot != NOWHERE);
+}
+
 PyObject *
 assign_on_instruction(PyObject *self, PyObject *const *args, size_t nargs,
                       PyObject *names)
@@ -100,7 +125,9 @@ assign_on_instruction(PyObject *self, PyObject *const *args, size_t nargs,
     const struct store *store = &plan->stores[plan->at[unit] - 1];
     struct marey_lane *lane = logs_lane();
     const struct pc_frame *frame = (void *)pc_current_frame(pc_thread_state());
+    bool is_needed = lane == NULL;
     for (bool has_more = lane != NULL; has_more; has_more = store++->has_more) {
+        is_needed |= store->class != 0 || store->kinds != 0 || store->ends;
         bool is_known = store->slot != NOWHERE;
         PyObject *value = is_known ? pc_frame_slot(frame, store->slot) : NULL;
         if (store->class != 0)
@@ -114,8 +141,13 @@ assign_on_instruction(PyObject *self, PyObject *const *args, size_t nargs,
             log_value(lane, MAREY_LOG_ATTRIBUTE, store->name, value, is_known,
                       store->line,
                       is_known ? pc_frame_slot(frame, store->slot + 1) : NULL);
+        if (store->followed != NULL)
+            is_needed |=
+                log_followed(lane, store, frame, (PyCodeObject *)args[0], value);
+        if (store->ends)
+            follow_frame_ends((uintptr_t)frame);
     }
-    return PC_NONE;
+    return is_needed ? PC_NONE : tracer.disable;
 }
 
 /* ---- parameters ---- */
@@ -179,7 +211,8 @@ struct search {
 struct target {
     PyObject *name; /* borrowed */
     int from_top;   /* entries of the stack above the value */
-    bool is_attribute;
+    enum follow_kind kind;
+    int32_t cell; /* see struct store; of FOLLOW_DICT: 1 if it is the globals */
 };
 
 static PyObject *
@@ -196,21 +229,26 @@ targets_of(const PyCodeObject *code, int opcode, int oparg, struct target *out)
 
     switch (opcode) {
     case STORE_FAST:
-    case STORE_DEREF: out[0] = (struct target){item(locals, oparg), 0, false}; return 1;
+        out[0] = (struct target){item(locals, oparg), 0, FOLLOW_FRAME, 0};
+        return 1;
+    case STORE_DEREF:
+        out[0] = (struct target){item(locals, oparg), 0, FOLLOW_CELL, oparg};
+        return 1;
     case STORE_NAME:
     case STORE_GLOBAL:
-        out[0] = (struct target){item(code->co_names, oparg), 0, false};
+        out[0] = (struct target){item(code->co_names, oparg), 0, FOLLOW_DICT,
+                                 opcode == STORE_GLOBAL};
         return 1;
     case STORE_ATTR:
-        out[0] = (struct target){item(code->co_names, oparg), 1, true};
+        out[0] = (struct target){item(code->co_names, oparg), 1, FOLLOW_ATTRIBUTE, 0};
         return 1;
 #ifdef STORE_FAST_STORE_FAST
     case STORE_FAST_LOAD_FAST:
-        out[0] = (struct target){item(locals, oparg >> 4), 0, false};
+        out[0] = (struct target){item(locals, oparg >> 4), 0, FOLLOW_FRAME, 0};
         return 1;
     case STORE_FAST_STORE_FAST:
-        out[0] = (struct target){item(locals, oparg >> 4), 0, false};
-        out[1] = (struct target){item(locals, oparg & 15), 1, false};
+        out[0] = (struct target){item(locals, oparg >> 4), 0, FOLLOW_FRAME, 0};
+        out[1] = (struct target){item(locals, oparg & 15), 1, FOLLOW_FRAME, 0};
         return 2;
 #endif
     default: return 0;
@@ -310,17 +348,27 @@ add_entry(struct search *search, size_t unit, struct store entry, int from_top)
 static bool
 add_store(struct search *search, size_t unit, const struct target *target)
 {
-    unsigned kinds = target->is_attribute ? LOGS_ATTR : LOGS_VAR | LOGS_NUMBER;
+    bool is_attribute = target->kind == FOLLOW_ATTRIBUTE;
+    unsigned kinds = is_attribute ? LOGS_ATTR : LOGS_VAR | LOGS_NUMBER;
     struct stack_state state = search->states[unit];
     int32_t place = state.depth - 1 - target->from_top;
 
     if (target->name == NULL)
         return true;
     kinds = logs_wanted(kinds, search->function, target->name);
-    if (kinds == 0 || (place >= 0 && place < 64 && ((state.saved >> place) & 1) != 0) ||
-        (!target->is_attribute && is_compilers_name(target->name)))
+    bool is_followed =
+        follow_any && follow_wants(target->kind, search->code, target->name);
+    if ((kinds == 0 && !is_followed) ||
+        (place >= 0 && place < 64 && ((state.saved >> place) & 1) != 0) ||
+        (!is_attribute && is_compilers_name(target->name)))
         return true;
-    struct store entry = {.name = values_name(target->name), .kinds = kinds};
+    struct store entry = {
+        .name = values_name(target->name),
+        .kinds = kinds,
+        .followed = is_followed ? target->name : NULL,
+        .follow = target->kind,
+        .cell = target->cell,
+    };
     return add_entry(search, unit, entry, target->from_top);
 }
 
@@ -405,8 +453,19 @@ find_bodies(struct search *search)
 }
 
 static bool
+is_return(int opcode)
+{
+#ifdef RETURN_CONST
+    if (opcode == RETURN_CONST)
+        return true;
+#endif
+    return opcode == RETURN_VALUE;
+}
+
+static bool
 find_stores(struct search *search)
 {
+    bool has_ends = follow_any && follow_wants_end(search->code);
     struct target targets[PAIR_MAX];
 
     for (size_t unit = 0; unit < search->count; unit++) {
@@ -415,6 +474,9 @@ find_stores(struct search *search)
         int count = opcode == 0 ? 0 : targets_of(search->code, opcode, oparg, targets);
         if (search->bodies != NULL && search->bodies[unit] != 0 &&
             !add_entry(search, unit, (struct store){.class = search->bodies[unit]}, 0))
+            return false;
+        if (has_ends && is_return(opcode) &&
+            !add_entry(search, unit, (struct store){.ends = true}, 0))
             return false;
         if (count == 1 && is_forgotten(search, unit, oparg))
             continue;
@@ -489,9 +551,11 @@ assign_plan(PyCodeObject *code, const struct marey_function *function)
     unsigned kinds = function->logs & (LOGS_VAR | LOGS_ATTR | LOGS_NUMBER);
     struct assign_plan *plan = NULL;
 
-    if (kinds == 0 || !pc_has_frame_slots() ||
-        (!has_wanted_name(code->co_localsplusnames, kinds, function) &&
-         !has_wanted_name(code->co_names, kinds, function)))
+    bool is_followed = follow_any && follow_wants_any(code);
+    if (!pc_has_frame_slots() ||
+        (!is_followed &&
+         (kinds == 0 || (!has_wanted_name(code->co_localsplusnames, kinds, function) &&
+                         !has_wanted_name(code->co_names, kinds, function)))))
         return NULL;
     PyObject *bytes = PyCode_GetCode(code);
     if (bytes != NULL)

@@ -236,6 +236,15 @@ codes_name(const struct marey_function *function)
     return names->name;
 }
 
+PyCodeObject *
+codes_code(const struct marey_function *function)
+{
+    const struct code_names *names = function->owner;
+    bool is_c = (function->flags & MAREY_FUNCTION_C) != 0;
+
+    return names == NULL || is_c ? NULL : names->code;
+}
+
 void
 codes_untag(struct marey_function *function)
 {

@@ -8,12 +8,9 @@
  * that dies without an event leaves its numbers to the next frame at that address. */
 #include "logs.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #define BUCKET_COUNT 1024
 #define ACTIVATIONS_MAX 65536 /* followed at a time; further ones show no variables */
-#define UNBOUND 0             /* in place of a variable's number */
+#define UNBOUND 0             /* a variable's number while it has no value */
 
 struct activation {
     struct activation *next; /* in the bucket, or in the list of free ones */
@@ -159,19 +156,6 @@ variable_at(const struct pc_frame *frame, const PyCodeObject *code, size_t index
     return true;
 }
 
-static uint64_t
-number_of(struct values_name name, PyObject *value)
-{
-    struct values body;
-
-    if (value == NULL)
-        return UNBOUND;
-    values_begin(&body);
-    values_put_named(&body, (struct values_name){0, name.is_secret}, value);
-    uint64_t number = XXH64(body.bytes + 1, body.size_bytes - 1, 0);
-    return number == UNBOUND ? 1 : number;
-}
-
 static void
 put_changed(struct values *body, struct activation *one, const struct pc_frame *frame,
             const PyCodeObject *code)
@@ -183,7 +167,7 @@ put_changed(struct values *body, struct activation *one, const struct pc_frame *
         if (!variable_at(frame, code, i, &name, &value))
             continue;
         struct values_name known = values_name(name);
-        uint64_t number = number_of(known, value);
+        uint64_t number = values_number(known, value);
         if (number != one->seen[i]) {
             one->seen[i] = number;
             if (value == NULL)

@@ -144,15 +144,15 @@ logs_wanted(unsigned kinds, const struct marey_function *function, PyObject *nam
 void
 logs_look(struct marey_function *function, PyCodeObject *code)
 {
+    const void *plan = NULL;
+
     function->logs_seen = logs_recording;
-    function->plan = NULL;
     function->has_handlers = false;
     function->logs = (uint16_t)logs_of_function(function);
-    if ((function->logs & ~LOGS_SAYS) == 0)
-        return;
 #if MAREY_HAS_MONITORING
     struct pc_exception saved = pc_exception_take();
-    function->plan = assign_plan(code, function);
+    if ((function->logs & ~LOGS_SAYS) != 0 || follow_any)
+        plan = assign_plan(code, function);
     if ((function->logs & LOGS_LINES) != 0)
         hooks_watch(code, hooks_bit("LINE"));
     PyErr_Clear();
@@ -160,6 +160,7 @@ logs_look(struct marey_function *function, PyCodeObject *code)
 #else
     (void)code;
 #endif
+    function->plan = plan;
 }
 
 bool
@@ -198,6 +199,7 @@ logs_begin(void)
 void
 logs_end(void)
 {
+    follow_end();
     around_stop();
 }
 

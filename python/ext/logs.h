@@ -6,6 +6,7 @@
  *   stack.c       how deep the evaluation stack is at each instruction
  *   exceptions.c  where exceptions are raised, handled, swallowed
  *   messages.c    print(), records of `logging`, warnings
+ *   follow.c      marey.watch(): one variable or attribute, wherever it is stored
  *   lines.c       lines of a function, with the variables that changed
  *   around.c      garbage collections, audit events
  *
@@ -159,6 +160,33 @@ void lines_log(const struct marey_function *function, const struct pc_frame *fra
 /* The callback for LINE. */
 PyObject *lines_on_line(PyObject *self, PyObject *const *args, size_t nargs,
                         PyObject *names);
+
+/* ---- follow.c ---- */
+
+/* Where what is watched lives: in the object, in the dict of a module or class, in a
+ * cell, in the frame. */
+enum follow_kind { FOLLOW_ATTRIBUTE, FOLLOW_DICT, FOLLOW_CELL, FOLLOW_FRAME };
+struct follow_store {
+    const PyCodeObject *code;
+    PyObject *name; /* borrowed, interned */
+    enum follow_kind kind;
+    uintptr_t place; /* address of where it goes */
+    uint32_t line;
+};
+/* Whether marey.watch() was ever called in this recording. */
+extern bool follow_any;
+/* Whether stores of this kind and name are watched in this code; any; its ends. */
+bool follow_wants(enum follow_kind kind, const PyCodeObject *code,
+                  const PyObject *name);
+bool follow_wants_any(const PyCodeObject *code);
+bool follow_wants_end(const PyCodeObject *code);
+/* A value is about to be stored. False: nobody has wanted the name for a while. */
+bool follow_stored(struct marey_lane *lane, const struct follow_store *store,
+                   PyObject *value, bool is_known);
+/* The frame's call is over. */
+void follow_frame_ends(uintptr_t frame);
+void follow_end(void);
+int follow_add(PyObject *module);
 
 /* ---- around.c ---- */
 

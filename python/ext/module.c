@@ -533,7 +533,7 @@ static int
 execute(PyObject *module)
 {
     if (PyModule_AddFunctions(module, methods) < 0 || marks_add(module) < 0 ||
-        transaction_add(module) < 0 || show_add(module) < 0)
+        follow_add(module) < 0 || transaction_add(module) < 0 || show_add(module) < 0)
         return -1;
     return marey_add_trace_types(module);
 }

@@ -250,6 +250,8 @@ on_unwind(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
         logs_unwind(function, (void *)frame_slow(), code_of(args));
     if (function != NULL && !function->is_skipped)
         marey_unwind(lane, frame_slow(), cfunctions_type_name(Py_TYPE(args[2])));
+    if (MAREY_UNLIKELY(follow_any))
+        follow_frame_ends(frame_slow());
     if (MAREY_UNLIKELY((logs_kinds & LOGS_EXCEPTIONS) != 0))
         exceptions_left(function, args[2]);
     if (function != NULL && function->is_slow)

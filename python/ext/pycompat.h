@@ -272,6 +272,22 @@ pc_exception_give(struct pc_exception e)
 }
 #endif
 
+/* Takes the exception that is set: new, or NULL. */
+static inline PyObject *
+pc_exception_value(void)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyErr_GetRaisedException();
+#else
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    Py_XDECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+#endif
+}
+
 /* What a callback returns: None is immortal from 3.12 on, where callbacks exist. */
 #define PC_NONE Py_None
 

@@ -101,6 +101,8 @@ bool codes_is_excluded(const char *module, const char *name, const char *file,
 
 /* Whether the pattern is of this function, by its name or file. */
 bool codes_is_of(const struct marey_function *function, const char *pattern);
+/* The code whose slot the function is in: borrowed; NULL: it is gone, or of C. */
+PyCodeObject *codes_code(const struct marey_function *function);
 /* The file of a Python function. Never NULL. */
 bool codes_is_named(const struct marey_function *function, const char *module,
                     const char *name);

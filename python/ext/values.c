@@ -3,6 +3,9 @@
 
 #include "base/varint.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #define VALUE_SIZE_MAX 2048   /* bytes of one value */
 #define MESSAGE_SIZE_MAX 4096 /* of a message; a character takes up to 4 */
 #define SLACK_SIZE 256        /* what the last value may need beyond its room */
@@ -290,6 +293,19 @@ values_put_message(struct values *body, struct values_name name, PyObject *text)
     put_number(body, size);
     memcpy(body->bytes + body->size_bytes, left, size);
     body->size_bytes += size;
+}
+
+uint64_t
+values_number(struct values_name name, PyObject *value)
+{
+    struct values body;
+
+    if (value == NULL)
+        return 0;
+    values_begin(&body);
+    values_put_named(&body, (struct values_name){0, name.is_secret}, value);
+    uint64_t number = XXH64(body.bytes + 1, body.size_bytes - 1, 0);
+    return number == 0 ? 1 : number;
 }
 
 uint64_t

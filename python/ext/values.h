@@ -64,6 +64,10 @@ void values_put_message(struct values *body, struct values_name name, PyObject *
  * _NONE … */
 void values_put_tag(struct values *body, struct values_name name, uint8_t tag);
 
+/* A number for the value as values_put_named() would write it: with another number it
+ * has changed. 0 for NULL, and for nothing else. */
+uint64_t values_number(struct values_name name, PyObject *value);
+
 /* Stores the blob. Returns its number for the event, 0 for an empty body or a blob that
  * was lost. */
 uint64_t values_finish(struct values *body, struct marey_lane *lane);

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         log,
         span,
         transaction,
+        watch,
     )
     from marey.handler import Handler
     from marey.recording import Recording, record, snapshot
@@ -100,6 +101,7 @@ __all__ = [
     "to_json",
     "transaction",
     "uninstall",
+    "watch",
 ]
 
 _HOMES = {
@@ -135,6 +137,7 @@ _HOMES = {
     "to_json": "marey.showing",
     "transaction": "marey._core",
     "uninstall": "marey.showing",
+    "watch": "marey._core",
 }
 
 

@@ -356,6 +356,65 @@ def test_lines_of_modules_and_classes(tmp_path: Path) -> None:
     ]
 
 
+# ---- marey.watch() ----
+
+WATCHED = """
+self.state=idle self.state=a self.state=b x=0 x=2 x=4 y=1 y=11 c=1 c=2 c=10
+total=5 total=6 total=8 q=error box.n=1 password=redacted nothing.at.all=error
+"""
+
+
+@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no assignments")
+def test_what_is_watched_is_logged_when_it_changes(tmp_path: Path) -> None:
+    events = logged(tmp_path, harness.PROGRAMS / "logged" / "watched.py")
+    told = [
+        f"{e.text}={shown(e.values.get(''))}"
+        for e in events
+        if e.log in ("value", "attribute")
+    ]
+    assert told == WATCHED.split()
+    (failed,) = [e for e in events if e.text == "q"]
+    assert "AttributeError" in shown(failed.values["when"])
+    assert b"hunter2" not in (tmp_path / "run.marey").read_bytes()
+
+
+@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no assignments")
+def test_code_without_a_watched_name_is_not_looked_at(tmp_path: Path) -> None:
+    def plain(n: int) -> int:
+        total = n
+        return n + total
+
+    def other(n: int) -> int:
+        amount = n
+        return n + amount
+
+    def events_of(function: Any) -> list[int]:
+        tools = [tool for tool in range(6) if sys.monitoring.get_tool(tool) == "marey"]
+        return [sys.monitoring.get_local_events(t, function.__code__) for t in tools]
+
+    amount = 0
+    with marey.record(tmp_path / "run.marey"):
+        plain(1)
+        other(1)
+        with marey.watch("amount"):
+            assert (events_of(plain), events_of(other)) == ([0], [0])
+            amount += 1
+    with marey.open(tmp_path / "run.marey") as trace:
+        assert values(list(trace.events())) == [("amount", "0"), ("amount", "1")]
+
+
+def test_a_watch_of_nonsense_is_refused_and_one_of_nothing_is_silent() -> None:
+    for wrong in ("", "a.", "1a", "a b", "a..b"):
+        with pytest.raises(ValueError, match="watch"):
+            marey.watch(wrong)
+    with pytest.raises(TypeError):
+        marey.watch(1)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        marey.watch("x", when=3)  # type: ignore[arg-type]
+    with marey.watch("nobody.records") as watch:
+        watch.stop()
+
+
 # ---- exceptions ----
 
 RAISES = """

@@ -53,6 +53,7 @@ def test_the_public_names_are_these() -> None:
         "to_json",
         "transaction",
         "uninstall",
+        "watch",
     ]
     assert set(marey.__all__) <= set(dir(marey))
     for name in marey.__all__:
