@@ -53,6 +53,10 @@ struct marey_function {
     bool has_handlers;   /* (its except clauses are watched, too) */
     const void *plan;    /* and where in it */
     void *owner;         /* of the maker of the record */
+    /* Of calls while it is left out: see marey_tally_call(). */
+    bool is_counted;
+    _Atomic uint64_t calls_seen; /* not yet in one of these: */
+    uint64_t calls_counted, calls_estimated;
 };
 
 /* A function and one bit about it, in a word: records are aligned, so their addresses
@@ -194,8 +198,15 @@ typedef bool (*marey_leave_out_function)(struct marey_function *function);
 /* Recording is to cost at most this part of the time the program takes itself; 0: no
  * limit. Called before the recording starts. */
 void marey_budget_set(double part, marey_leave_out_function leave_out);
-/* Says in the trace that the function's calls are not recorded from now on. */
+/* Says in the trace that the function's calls are not recorded from now on, and how
+ * many there were since. */
 void marey_define_left_out(const struct marey_function *function);
+void marey_define_unrecorded(const struct marey_function *function);
+/* Called in a hook of some thread when events that were switched off are to come again,
+ * for calls of functions that are left out to be seen for a while. */
+void marey_budget_on_window(void (*again)(void));
+/* A call of a function that is left out begins. False: its events may be off. */
+bool marey_tally_call(struct marey_function *function);
 /* The function of this id; NULL: there is none. */
 struct marey_function *marey_function_of_id(uint32_t id);
 /* What there is to say about the recording; false: there is none. Any thread. */

@@ -343,17 +343,19 @@ struct marey_span marey_fields_rest(struct marey_fields *fields);
 /* A definition record; which fields count depends on the tag (MAREY_DEF_*). */
 struct marey_definition {
     uint8_t tag;
-    uint32_t id;         /* STRING, FILE, FUNCTION, LEFT_OUT; LANE*; COST: kind */
-    uint32_t flags;      /* FUNCTION, LANE */
-    uint32_t kind;       /* LANE */
-    uint32_t line;       /* FUNCTION */
-    uint32_t module;     /* FUNCTION: string id */
-    uint32_t file;       /* FUNCTION: file id */
-    uint32_t parent;     /* LANE: lane serial; PROCESS: process serial */
-    uint64_t key;        /* FILE: of its source; COST: picoseconds; WINDOW: to */
-    uint64_t ticks;      /* PROCESS, LANE: start; *_END; CLOCK; EXEC; WINDOW: from */
-    uint64_t pid;        /* PROCESS; LANE: native id; CHILD_END */
-    uint64_t parent_pid; /* PROCESS; LANE: Python's id */
+    uint32_t id;     /* STRING, FILE, FUNCTION, LEFT_OUT, UNRECORDED; LANE*; COST:
+                            kind */
+    uint32_t flags;  /* FUNCTION, LANE */
+    uint32_t kind;   /* LANE */
+    uint32_t line;   /* FUNCTION */
+    uint32_t module; /* FUNCTION: string id */
+    uint32_t file;   /* FUNCTION: file id */
+    uint32_t parent; /* LANE: lane serial; PROCESS: process serial */
+    uint64_t key;    /* FILE: of its source; COST: picoseconds; WINDOW: to; UNRECORDED:
+                            counted */
+    uint64_t ticks;  /* PROCESS, LANE: start; *_END; CLOCK; EXEC; WINDOW: from */
+    uint64_t pid;    /* PROCESS; LANE: native id; CHILD_END; UNRECORDED: estimated */
+    uint64_t parent_pid;                             /* PROCESS; LANE: Python's id */
     uint64_t monotonic_ns, boottime_ns, realtime_ns; /* CLOCK */
     int64_t exit_status;                             /* PROCESS_END, CHILD_END */
     bool has_exit_status;

@@ -160,8 +160,15 @@ uint32_t marey_trace_string_count(const struct marey_trace *trace);
 /* Functions whose calls were not recorded any more from some time on (a budget of
  * overhead): how often that was said, and of which. False: of none that is known. */
 uint32_t marey_trace_left_out_count(const struct marey_trace *trace);
+struct marey_left_out {
+    uint32_t function;
+    int64_t since_ns;
+    uint64_t calls_counted;   /* since then, exactly, */
+    uint64_t calls_estimated; /* and about so many more */
+    bool is_whole;            /* this was said when the process ended */
+};
 bool marey_trace_left_out(const struct marey_trace *trace, uint32_t index,
-                          uint32_t *function, int64_t *since_ns);
+                          struct marey_left_out *out);
 
 /* A part that was to be kept as a trace of its own, and was not written yet: the
  * process still runs, or was killed first. `index` is below marey_trace_keep_due_max().

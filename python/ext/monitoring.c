@@ -78,6 +78,8 @@ start_slow(PyObject *const *args)
         bool is_message = (function->logs & LOGS_SAYS) != 0;
         if (is_message)
             logs_start(function, (void *)frame_slow(), code_of(args));
+        if (function->is_left_out && marey_tally_call(function))
+            return PC_NONE;
         return is_message || (function->keep_rules & WATCH_LOG) ? PC_NONE
                                                                 : not_recorded();
     }
@@ -285,6 +287,8 @@ call_slow(PyObject *const *args)
         return PC_NONE;
     if (caller != NULL && caller->is_skipped && !caller->is_left_out)
         return tracer.disable;
+    if (callee != NULL && callee->is_left_out && marey_tally_call(callee))
+        return PC_NONE;
     if (callee != NULL && callee->is_left_out)
         return tracer.disable; /* with what else is called from here, for a second */
     if (tracer.is_exact || !sites_is_safe(code_of(args), PyLong_AsSsize_t(args[1])))

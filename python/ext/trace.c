@@ -257,22 +257,24 @@ trace_lanes(struct trace_object *self)
     return self->lanes;
 }
 
-/* (index of the function, since when) each. */
+/* (index of the function, since when, calls counted, estimated, all of them) each. */
 static PyObject *
 get_left_out(struct trace_object *self, void *Py_UNUSED(closure))
 {
     PyObject *list = PyList_New(0);
-    uint32_t function;
-    int64_t since_ns;
+    struct marey_left_out left;
 
     if (list == NULL || trace_take(self) < 0) {
         Py_XDECREF(list);
         return NULL;
     }
     for (uint32_t i = 0; i < marey_trace_left_out_count(self->trace); i++) {
-        if (!marey_trace_left_out(self->trace, i, &function, &since_ns))
+        if (!marey_trace_left_out(self->trace, i, &left))
             continue;
-        PyObject *one = Py_BuildValue("IL", function, (long long)since_ns);
+        PyObject *one = Py_BuildValue("ILKKN", left.function, (long long)left.since_ns,
+                                      (unsigned long long)left.calls_counted,
+                                      (unsigned long long)left.calls_estimated,
+                                      PyBool_FromLong(left.is_whole));
         if (one == NULL || PyList_Append(list, one) < 0) {
             Py_XDECREF(one);
             Py_CLEAR(list);

@@ -168,6 +168,7 @@ leave_out(struct marey_function *function)
             return true;
         cfunctions_sort_out();
         marey_recording_refilter(false);
+        hooks_refilter(); /* their calls are to be seen for a while */
         note_left_out();
         return true;
     }
@@ -200,6 +201,7 @@ watch_start(void)
     exceptions.last = NULL;
     pthread_mutex_unlock(&exceptions.lock);
     marey_each_function(let_in, NULL);
+    marey_budget_on_window(hooks_refilter);
     marey_budget_set(budget_part, leave_out);
     tracer.watches_exceptions = tracer.watches_calls = false;
     watch.watches_logs = false;

@@ -77,6 +77,15 @@ class Info(NamedTuple):
     window_to_ns: int
 
 
+class Unrecorded(NamedTuple):
+    """Calls of a function that was left out, to keep recording cheap."""
+
+    call_count: int
+    """As counted or estimated."""
+    is_exact: bool
+    """Whether it was counted all the time."""
+
+
 class KeepDue(NamedTuple):
     """A part that was to be kept as a trace of its own, and was not written yet."""
 
@@ -206,9 +215,20 @@ class Trace:
         Since when in nanoseconds: the earliest, where several processes say so.
         """
         since: dict[int, int] = {}
-        for function, time_ns in self._core.left_out:
+        for function, time_ns, *_ in self._core.left_out:
             since[function] = min(time_ns, since.get(function, time_ns))
         return since
+
+    @property
+    def unrecorded(self) -> dict[int, Unrecorded]:
+        """How often the functions of left_out were called all the same, by index."""
+        calls: dict[int, Unrecorded] = {}
+        for function, _, counted, estimated, is_whole in self._core.left_out:
+            before = calls.get(function, Unrecorded(0, True))
+            is_exact = before.is_exact and not estimated and is_whole
+            count = before.call_count + counted + estimated
+            calls[function] = Unrecorded(count, is_exact)
+        return calls
 
     @property
     def notes(self) -> tuple[str, ...]:

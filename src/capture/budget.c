@@ -11,7 +11,8 @@
  * most events are left out, most expensive first, until what is left fits. A function
  * with long calls is never among them: it has few. The interpreter's side switches them
  * off where their events come from; what they call hangs on the nearest call that is
- * still recorded. What is left out stays so for the rest of the recording.
+ * still recorded. What is left out stays so for the rest of the recording; tally.c
+ * knows how often it is called.
  */
 #include "capture/budget.h"
 
@@ -19,6 +20,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "capture/tally.h"
 #include "marey/format_get.h"
 
 #define FIRST_LOOK_NS UINT64_C(20000000)
@@ -32,9 +34,12 @@
 #define EVENTS_MIN 2000 /* in a sample, or it tells too little */
 #define SHARE_MIN 200   /* one event in so many, or leaving it out saves nothing */
 
+#define COUNTED 0.25 /* of the agreed part, for counting calls that are left out */
+
 struct share {
     uint64_t event_count;
     uint32_t function;
+    bool is_left_out;
 };
 
 static struct {
@@ -48,6 +53,7 @@ static struct {
     uint64_t *counts; /* owned; by function id, of the sample */
     size_t count_room;
     uint64_t look_ns, cpu_ns; /* since when */
+    void (*again)(void);
 } budget = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void
@@ -107,27 +113,53 @@ compare_shares(const void *a, const void *b)
     return left > right ? -1 : left < right;
 }
 
+/* Those left out whose calls can be counted for `spare_ns`, cheapest first, and the
+ * others. Counting takes one event of two. */
+static void
+count_calls(const struct share *shares, size_t count, double spare_ns, double scale)
+{
+    while (count-- > 0) {
+        struct marey_function *function = marey_function_of_id(shares[count].function);
+        double cost_ns =
+            (double)shares[count].event_count * scale / 2 * marey_budget_event_ns();
+        if (!shares[count].is_left_out)
+            continue;
+        bool is_counted =
+            (function->flags & MAREY_FUNCTION_C) == 0 && cost_ns <= spare_ns;
+        spare_ns -= is_counted ? cost_ns : 0;
+        marey_tally_add(function, is_counted);
+    }
+}
+
 /* The functions to leave out, so that `excess_ns` are saved. */
 static void
-leave_out(double excess_ns, double event_ns)
+leave_out(double excess_ns, double event_ns, double spare_ns)
 {
     struct share *shares = malloc(budget.count_room * sizeof(*shares));
     size_t count = 0;
     double scale = (double)budget.event_count / (double)budget.sampled_count;
+    bool is_any = false;
 
     for (size_t i = 0; shares != NULL && i < budget.count_room; i++)
         if (budget.counts[i] > 0)
-            shares[count++] = (struct share){budget.counts[i], (uint32_t)i};
+            shares[count++] = (struct share){budget.counts[i], (uint32_t)i, false};
     if (count > 0)
         qsort(shares, count, sizeof(*shares), compare_shares);
     for (size_t i = 0; i < count && excess_ns > 0; i++) {
         if (shares[i].event_count < budget.sampled_count / SHARE_MIN)
             break;
         double saved_ns = (double)shares[i].event_count * scale * event_ns;
-        if (budget.leave_out(marey_function_of_id(shares[i].function)))
-            excess_ns -= saved_ns;
+        shares[i].is_left_out =
+            budget.leave_out(marey_function_of_id(shares[i].function));
+        excess_ns -= shares[i].is_left_out ? saved_ns : 0;
+        is_any |= shares[i].is_left_out;
     }
-    budget.leave_out(NULL);
+    if (is_any) {
+        marey_tally_settle();
+        count_calls(shares, count, spare_ns, scale);
+        budget.leave_out(NULL);
+        marey_tally_open();
+    }
     free(shares);
 }
 
@@ -141,12 +173,30 @@ forget(void)
     budget.cpu_ns = marey_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+double
+marey_budget_event_ns(void)
+{
+    double cost_ns = budget.cost_ns[MAREY_COST_PYTHON];
+
+    return (cost_ns > 0 ? cost_ns : 20) * REAL;
+}
+
+double
+marey_budget_seen_ns(void)
+{
+    return marey_budget_event_ns() / REAL;
+}
+
+double
+marey_budget_part(void)
+{
+    return budget.part * COUNTED;
+}
+
 static void
 decide(void)
 {
-    double event_ns =
-        budget.cost_ns[MAREY_COST_PYTHON] > 0 ? budget.cost_ns[MAREY_COST_PYTHON] : 20;
-    event_ns *= REAL;
+    double event_ns = marey_budget_event_ns();
     double took_ns = (double)(marey_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - budget.cpu_ns);
     double cost_ns = (double)budget.event_count * event_ns;
     double own_ns = took_ns - cost_ns;
@@ -155,7 +205,8 @@ decide(void)
     if (own_ns < took_ns / 10)
         own_ns = took_ns / 10;
     if (cost_ns > own_ns * budget.part)
-        leave_out(cost_ns - own_ns * budget.part * AIM, event_ns);
+        leave_out(cost_ns - own_ns * budget.part * AIM, event_ns,
+                  (took_ns - cost_ns / REAL) * marey_budget_part());
     forget();
 }
 
@@ -180,6 +231,13 @@ marey_budget_forked(void)
 {
     pthread_mutex_init(&budget.lock, NULL);
     forget();
+    marey_tally_forked();
+}
+
+void
+marey_budget_on_window(void (*again)(void))
+{
+    budget.again = again;
 }
 
 void
@@ -189,5 +247,6 @@ marey_budget_set(double part, marey_leave_out_function function)
     budget.part = part;
     budget.leave_out = function;
     budget.look_ns = marey_monotonic_ns() + FIRST_LOOK_NS;
+    marey_tally_reset(budget.again);
     forget();
 }

@@ -365,6 +365,21 @@ marey_define_left_out(const struct marey_function *function)
     put_passing(recording, &record);
 }
 
+void
+marey_define_unrecorded(const struct marey_function *function)
+{
+    struct marey_recording *recording = recording_now();
+    struct record record = record_of(MAREY_DEF_UNRECORDED);
+
+    if (recording == NULL)
+        return;
+    put_number(&record, function->id);
+    put_u64(&record, marey_recording_ticks(recording));
+    put_number(&record, function->calls_counted);
+    put_number(&record, function->calls_estimated);
+    put_passing(recording, &record);
+}
+
 struct marey_function *
 marey_function_of_id(uint32_t id)
 {

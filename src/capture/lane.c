@@ -20,9 +20,11 @@
 #include "base/varint.h"
 #include "capture/budget.h"
 #include "capture/recording.h"
+#include "capture/tally.h"
 
 #define STACK_START 128   /* calls; doubles */
 #define NAME_TRIES_MAX 6  /* early looks for a thread's name; then once a roll */
+#define PULSE_BYTES 256   /* events between looks whether a tally is due */
 #define NAME_TRY_BYTES 96 /* events between the first two of them */
 
 /* A stack that no call matches, full from birth. */
@@ -183,6 +185,9 @@ set_limit(struct marey_lane *lane)
         return;
     }
     lane->limit = lane->real_limit;
+    if (atomic_load_explicit(&marey_tally_next, memory_order_relaxed) != UINT64_MAX &&
+        lane->cursor + PULSE_BYTES < lane->limit)
+        lane->limit = lane->cursor + PULSE_BYTES;
     if (!lane->has_name && lane->name_due < lane->real_limit)
         lane->limit = lane->name_due;
     /* A refilter between the two looks has its NULL overwritten; this one sees it. */
@@ -220,6 +225,9 @@ marey_lane_room(struct marey_lane *lane)
         marey_lane_roll(lane);
         return;
     }
+    if (lane->last_ticks >=
+        atomic_load_explicit(&marey_tally_next, memory_order_relaxed))
+        marey_tally_pulse();
     if (!lane->has_name && lane->cursor >= lane->name_due) {
         find_name(lane);
         lane->name_due = lane->cursor + (NAME_TRY_BYTES << (++lane->name_tries / 16));

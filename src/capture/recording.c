@@ -12,6 +12,7 @@
  */
 #include "capture/recording.h"
 #include "capture/budget.h"
+#include "capture/tally.h"
 #include "marey/capture_keep.h"
 
 #include <stdlib.h>
@@ -268,6 +269,7 @@ marey_recording_stop(int exit_status, bool has_exit_status)
         atomic_store(&marey_recording_now, NULL);
         return;
     }
+    marey_tally_finish();
     pthread_mutex_lock(&marey_lanes_lock);
     atomic_store_explicit(&marey_recording_now, NULL, memory_order_release);
     struct marey_lane *lane = recording->lanes;
@@ -297,6 +299,7 @@ marey_recording_finish(int exit_status, struct marey_file_counts *counts)
     memset(counts, 0, sizeof(*counts));
     if (recording == NULL || atomic_load(&marey_is_forked))
         return;
+    marey_tally_finish();
     pthread_mutex_lock(&marey_lanes_lock);
     for (struct marey_lane *lane = recording->lanes; lane != NULL; lane = lane->next)
         marey_lane_finish(lane, 0);

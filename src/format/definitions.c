@@ -179,6 +179,17 @@ get_function(struct marey_fields *fields, struct marey_definition *out)
     out->text = marey_fields_rest(fields);
 }
 
+static void
+get_left_out(struct marey_fields *fields, struct marey_definition *out)
+{
+    out->id = serial(fields, MAREY_FUNCTION_ID_MAX);
+    out->ticks = marey_fields_u64(fields);
+    if (out->tag != MAREY_DEF_UNRECORDED)
+        return;
+    out->key = marey_fields_varint(fields);
+    out->pid = marey_fields_varint(fields);
+}
+
 bool
 marey_definition_get(const struct marey_record *record, struct marey_definition *out)
 {
@@ -227,9 +238,7 @@ marey_definition_get(const struct marey_record *record, struct marey_definition 
         out->text = marey_fields_rest(&fields);
         break;
     case MAREY_DEF_LEFT_OUT:
-        out->id = serial(&fields, MAREY_FUNCTION_ID_MAX);
-        out->ticks = marey_fields_u64(&fields);
-        break;
+    case MAREY_DEF_UNRECORDED: get_left_out(&fields, out); break;
     case MAREY_DEF_WINDOW:
         out->ticks = marey_fields_u64(&fields);
         out->key = marey_fields_u64(&fields);

@@ -199,8 +199,9 @@ struct marey_extent_header {
 #define MAREY_DEF_OPTIONS 11
 #define MAREY_DEF_NOTE 12
 #define MAREY_DEF_HOST 13
-#define MAREY_DEF_LEFT_OUT 23 /* a function's calls are no longer recorded */
-#define MAREY_DEF_WINDOW 22   /* this trace is a part of a longer recording */
+#define MAREY_DEF_LEFT_OUT 23   /* a function's calls are no longer recorded */
+#define MAREY_DEF_WINDOW 22     /* this trace is a part of a longer recording */
+#define MAREY_DEF_UNRECORDED 28 /* how many calls of it there were since */
 #define MAREY_DEF_CHILD_END 14
 #define MAREY_DEF_EXEC 15
 

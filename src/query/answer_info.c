@@ -97,6 +97,28 @@ put_functions(struct marey_trace *trace, struct marey_answer *out)
     json_close(out, '}');
 }
 
+/* Whose calls were not recorded from some time on, and how many those were. */
+static void
+put_left_outs(struct marey_trace *trace, struct marey_answer *out)
+{
+    struct marey_left_out left;
+
+    json_key(out, "left_out");
+    json_open(out, '[');
+    for (uint32_t i = 0; i < marey_trace_left_out_count(trace); i++) {
+        if (!marey_trace_left_out(trace, i, &left))
+            continue;
+        json_open(out, '{');
+        json_key_int(out, "function", json_index(left.function));
+        json_key_int(out, "since_ns", left.since_ns);
+        json_key_int(out, "calls_counted", (int64_t)left.calls_counted);
+        json_key_int(out, "calls_estimated", (int64_t)left.calls_estimated);
+        json_key_bool(out, "is_whole", left.is_whole);
+        json_close(out, '}');
+    }
+    json_close(out, ']');
+}
+
 enum marey_status
 marey_answer_info(struct marey_trace *trace, struct marey_answer *out)
 {
@@ -117,6 +139,7 @@ marey_answer_info(struct marey_trace *trace, struct marey_answer *out)
     put_processes(trace, out);
     put_lanes(trace, out);
     put_functions(trace, out);
+    put_left_outs(trace, out);
     json_close(out, '}');
     return json_status(out, NULL);
 }

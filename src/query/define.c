@@ -169,6 +169,22 @@ define_process(struct defining *defining, struct process *process,
     process->functions.first = def->function_count + 1;
 }
 
+/* Few functions are left out, and this is said some dozen times. */
+static void
+take_unrecorded(struct defining *defining, const struct marey_definition *def)
+{
+    struct marey_trace *trace = defining->trace;
+
+    for (size_t i = trace->left_out_count; i-- > 0;) {
+        struct left_out *one = &trace->left_outs[i];
+        if (one->process != (uint32_t)defining->process || one->id != def->id)
+            continue;
+        one->calls_counted = def->key;
+        one->calls_estimated = def->pid;
+        return;
+    }
+}
+
 static void
 take_child_end(struct defining *defining, const struct marey_definition *def)
 {
@@ -298,9 +314,10 @@ define(struct defining *defining, const struct marey_definition *def)
                                trace->left_out_count + 1, sizeof(*trace->left_outs)))
             defining->is_out_of_memory = true;
         else
-            trace->left_outs[trace->left_out_count++] =
-                (struct left_out){def->ticks, (uint32_t)defining->process, def->id};
+            trace->left_outs[trace->left_out_count++] = (struct left_out){
+                def->ticks, (uint32_t)defining->process, def->id, 0, 0};
         break;
+    case MAREY_DEF_UNRECORDED: take_unrecorded(defining, def); break;
     case MAREY_DEF_WINDOW:
         trace->has_window = true;
         trace->window_from_ticks = def->ticks;

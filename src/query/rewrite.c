@@ -211,6 +211,7 @@ put_fields(struct rewrite *rewrite, const struct marey_record *record,
         put_lane(rewrite, fields);
         put_ticks(rewrite, fields);
         break;
+    case MAREY_DEF_UNRECORDED:
     case MAREY_DEF_LEFT_OUT:
         copy_varint(rewrite, fields);
         put_ticks(rewrite, fields);

@@ -283,15 +283,20 @@ marey_trace_left_out_count(const struct marey_trace *trace)
 
 bool
 marey_trace_left_out(const struct marey_trace *trace, uint32_t index,
-                     uint32_t *function, int64_t *since_ns)
+                     struct marey_left_out *out)
 {
     if (index >= trace->left_out_count)
         return false;
     const struct left_out *one = &trace->left_outs[index];
-    *function =
-        trace_resolve(trace, &trace->processes[one->process], ID_FUNCTION, one->id);
-    *since_ns = clock_ns(&trace->clock, one->ticks);
-    return *function != MAREY_NO_INDEX;
+    const struct process *process = &trace->processes[one->process];
+    *out = (struct marey_left_out){
+        .function = trace_resolve(trace, process, ID_FUNCTION, one->id),
+        .since_ns = clock_ns(&trace->clock, one->ticks),
+        .calls_counted = one->calls_counted,
+        .calls_estimated = one->calls_estimated,
+        .is_whole = process->has_end,
+    };
+    return out->function != MAREY_NO_INDEX;
 }
 
 uint32_t

@@ -126,7 +126,8 @@ struct marey_trace {
     struct left_out {
         uint64_t ticks; /* since when */
         uint32_t process, id;
-    } * left_outs; /* owned */
+        uint64_t calls_counted, calls_estimated; /* since then */
+    } * left_outs;                               /* owned */
     size_t left_out_count, left_out_capacity;
     bool has_window; /* a part of a longer recording */
     uint64_t window_from_ticks, window_to_ticks;

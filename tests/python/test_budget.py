@@ -66,6 +66,9 @@ def test_what_is_tiny_and_hot_is_left_out_and_nothing_else(tmp_path: Path) -> No
         assert any("fib" in note and "10%" in note for note in one.notes)
         since = names["fib"]
         assert not [c for c in one.calls() if c.name == "fib" and c.begin_ns > since]
+        [missed] = one.unrecorded.values()
+        assert missed.call_count > 1000
+        assert not missed.is_exact
     text = run_marey("report", trace).stdout
     assert "≥ " in text
     assert "1 function left out from " in text
@@ -73,6 +76,16 @@ def test_what_is_tiny_and_hot_is_left_out_and_nothing_else(tmp_path: Path) -> No
     left = {row["name"]: row["left_out_since_ns"] for row in rows}
     assert left["fib"] == since
     assert left["turn"] is None
+    calls = {row["name"]: row["calls_not_recorded"] for row in rows}
+    assert calls["fib"] == missed.call_count
+    assert calls["turn"] == 0
+    info = json.loads(run_marey("info", "--json", trace).stdout)
+    assert info["left_out"] == [
+        {
+            "name": "fib", "module": "__main__", "since_ns": since,
+            "calls_not_recorded": missed.call_count, "calls_not_recorded_exact": False,
+        }
+    ]  # fmt: skip
 
 
 @needs_monitoring

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marey.cli import _common
-from marey.cli._common import lane_title, show_count, show_duration, show_size
+from marey.cli._common import (
+    full_name,
+    lane_title,
+    show_count,
+    show_duration,
+    show_size,
+)
 
 if TYPE_CHECKING:
     from marey._core import Lane, Process
@@ -69,6 +75,7 @@ def _write_text(trace: Trace, info: Info) -> None:
             )
         )
     rows += [("note", note) for note in trace.notes]
+    rows += _left_out(trace)
     rows += [("not kept", _due(due, trace.path)) for due in trace.keeps_due]
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
@@ -93,6 +100,22 @@ def _when(info: Info) -> str:
 def _window(info: Info) -> str:
     kept = f"{_moment(info.window_from_ns)} to {_moment(info.window_to_ns)}"
     return f"{kept} of a longer recording; calls open then have their true start"
+
+
+def _left_out(trace: Trace) -> list[tuple[str, str]]:
+    rows = []
+    unrecorded = trace.unrecorded
+    for index, since_ns in sorted(trace.left_out.items(), key=lambda item: item[1]):
+        missed = unrecorded[index]
+        about = "" if missed.is_exact else "about "
+        rows.append(
+            (
+                "left out",
+                f"{full_name(trace.functions[index])} from {_moment(since_ns)} on: "
+                f"{about}{show_count(missed.call_count, 'call')}",
+            )
+        )
+    return rows
 
 
 def _due(due: KeepDue, path: str) -> str:
@@ -232,6 +255,16 @@ def _as_json(trace: Trace, info: Info) -> dict[str, object]:
         "cost_ns_per_event": info.cost_python_ns or None,
         "cost_ns_per_c_event": info.cost_c_ns or None,
         "notes": list(trace.notes),
+        "left_out": [
+            {
+                "name": trace.functions[index].name,
+                "module": trace.functions[index].module,
+                "since_ns": since_ns,
+                "calls_not_recorded": trace.unrecorded[index].call_count,
+                "calls_not_recorded_exact": trace.unrecorded[index].is_exact,
+            }
+            for index, since_ns in trace.left_out.items()
+        ],
         "keeps_due": [
             {
                 "rule": due.rule,

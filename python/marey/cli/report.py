@@ -129,11 +129,15 @@ def _write_table(trace: Trace, totals: Totals, given: argparse.Namespace) -> Non
     limit = 40 if given.limit is None else given.limit
     shown = rows[:limit] if limit else rows
     head = ["calls", "total", "self", "net", "min", "mean", "max", "p99", "function"]
-    left_out = trace.left_out
+    left_out, unrecorded = trace.left_out, trace.unrecorded
     cells = [_cells(row) for row in shown]
     for row, cell in zip(shown, cells, strict=True):
         if row.function.index in left_out:
-            cell[0] = f"≥ {cell[0]}"
+            missed = unrecorded[row.function.index]
+            sign = "" if missed.is_exact else "≈ " if missed.call_count else "≥ "
+            cell[0] = f"{sign}{row.call_count + missed.call_count:,}"
+            cell[1] = f"≥ {cell[1]}"
+            cell[2] = f"≥ {cell[2]}"
     text = _common.table(head, cells, left=(8,))
     if not (given.callers or given.callees):
         _common.write(text)
@@ -155,7 +159,7 @@ def _write_table(trace: Trace, totals: Totals, given: argparse.Namespace) -> Non
         what = _common.show_count(len(left_out), "function")
         _common.write(
             f"≥ {what} left out from {since} on, to keep recording cheap: "
-            "counts and times are lower bounds\n"
+            "times are lower bounds, counts with ≈ are estimates\n"
         )
     sys.stdout.flush()
     _say_losses(trace, totals)
@@ -202,11 +206,14 @@ def _say_losses(trace: Trace, totals: Totals) -> None:
 def _write_json(trace: Trace, totals: Totals, given: argparse.Namespace) -> None:
     rows = _sorted(totals.rows, given.sort)
     edges = _Edges(totals) if given.callers or given.callees else None
-    left_out = trace.left_out
+    left_out, unrecorded = trace.left_out, trace.unrecorded
     functions = []
     for row in rows[: given.limit or None]:
         item = {**_identity(row.function), **_numbers(row)}
+        missed = unrecorded.get(row.function.index)
         item["left_out_since_ns"] = left_out.get(row.function.index)
+        item["calls_not_recorded"] = missed.call_count if missed else 0
+        item["calls_not_recorded_exact"] = missed.is_exact if missed else True
         if edges is not None and given.callers:
             item["callers"] = [
                 {**_identity(edge.other), **_numbers(edge)}

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "../export/check.h"
+#include "capture/tally.h"
 #include "readback.h"
 
 static struct marey_function *
@@ -134,5 +135,94 @@ TEST(what_is_called_all_the_time_is_left_out_and_what_is_rare_stays)
     marey_recording_stop(0, true);
     marey_budget_set(0, NULL);
     CHECK(is_told && is_hot_out && !is_rare_out);
+    unlink(path);
+}
+
+/* ---- calls of what is left out ---- */
+
+static int opened;
+
+static void
+again(void)
+{
+    opened++;
+}
+
+static struct marey_function *
+start_without(const char *path, const char *name, bool is_counted)
+{
+    struct marey_function *gone = function(name);
+
+    marey_tally_reset(again);
+    readback_start(path, NULL);
+    gone->is_skipped = gone->is_left_out = true;
+    marey_define_left_out(gone);
+    marey_tally_add(gone, is_counted);
+    marey_tally_open();
+    return gone;
+}
+
+static struct marey_left_out
+told(const char *path)
+{
+    struct marey_left_out left = {0};
+    struct marey_trace *trace = NULL;
+    struct marey_error err;
+
+    CHECK_EQ(marey_trace_open(path, &trace, &err), MAREY_OK);
+    CHECK_EQ(marey_trace_left_out_count(trace), 1);
+    CHECK(marey_trace_left_out(trace, 0, &left));
+    marey_trace_close(trace);
+    return left;
+}
+
+TEST(calls_that_are_counted_are_told_exactly)
+{
+    const char *path = readback_path();
+    struct marey_function *gone = start_without(path, "counted", true);
+
+    for (int i = 0; i < 12345; i++)
+        CHECK(marey_tally_call(gone));
+    marey_recording_stop(0, true);
+    CHECK(!marey_tally_call(gone));
+    struct marey_left_out left = told(path);
+    CHECK_EQ(left.calls_counted, 12345);
+    CHECK_EQ(left.calls_estimated, 0);
+    CHECK(left.is_whole);
+    unlink(path);
+}
+
+TEST(calls_that_are_not_counted_are_estimated_from_a_window)
+{
+    const char *path = readback_path();
+    struct marey_function *gone = start_without(path, "estimated", false);
+    uint64_t seen = 0;
+
+    while (marey_tally_call(gone))
+        seen++;
+    CHECK(!marey_tally_call(gone));
+    marey_recording_stop(0, true);
+    struct marey_left_out left = told(path);
+    CHECK_EQ(left.calls_counted, 0);
+    CHECK(left.calls_estimated >= seen);
+    unlink(path);
+}
+
+TEST(windows_open_while_others_are_recorded)
+{
+    const char *path = readback_path();
+    struct marey_function *gone = start_without(path, "now and then", false);
+    const struct marey_function *kept = function("all the time");
+
+    opened = 0;
+    while (marey_tally_call(gone))
+        continue;
+    for (int i = 0; i < 100000000 && opened == 0; i++) {
+        record_enter(kept, 16);
+        record_leave(16);
+    }
+    CHECK_EQ(opened, 1);
+    CHECK(marey_tally_call(gone));
+    marey_recording_stop(0, true);
     unlink(path);
 }
