@@ -137,10 +137,11 @@ log_record(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 
 /* ---- what is not to be recorded ---- */
 
+/* contextlib calls these with the object before what belongs there: it is this one. */
 static PyObject *
-ignore_enter(PyObject *self, PyObject *unused)
+ignore_enter(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
-    (void)unused;
+    (void)args, (void)nargs;
     if (tracer.is_on)
         marey_lane_ignore(true);
     return Py_NewRef(self);
@@ -175,15 +176,14 @@ ignore_call(PyObject *self, PyObject *args, PyObject *keywords)
     return result;
 }
 
-static PyMethodDef ignore_methods[] = {
-    {"__enter__", ignore_enter, METH_NOARGS, NULL},
+static PyMethodDef ignore_functions[] = {
+    {"__enter__", (PyCFunction)(void (*)(void))ignore_enter, METH_FASTCALL, NULL},
     {"__exit__", (PyCFunction)(void (*)(void))ignore_exit, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };
 static PyType_Slot ignore_slots[] = {
     {Py_tp_doc, "Leaves out what the current thread does, in a `with` block or in a "
                 "function that is decorated with it."},
-    {Py_tp_methods, ignore_methods},
     {Py_tp_call, ignore_call},
     {0, NULL},
 };
@@ -197,12 +197,17 @@ static PyType_Spec ignore_spec = {
 
 /* ---- spans ---- */
 
+#define SPAN_VALUES 4 /* kept in the span itself; more are in a tuple */
+
+static PyTypeObject *span_type; /* owned */
+
 struct span {
     PyObject_HEAD
-    vectorcallfunc vectorcall; /* as a decorator */
-    PyObject *name;            /* owned */
-    PyObject *names;           /* owned: tuple of keywords, or NULL */
-    PyObject *values;          /* owned: tuple, or NULL */
+    vectorcallfunc vectorcall;     /* as a decorator, __enter__ and __exit__ */
+    PyObject *name;                /* owned */
+    PyObject *names;               /* owned: tuple of keywords, or NULL */
+    PyObject *tuple;               /* owned: their values, or NULL: they are here */
+    PyObject *values[SPAN_VALUES]; /* owned */
 };
 
 static PyObject *span_functions; /* owned: name to the address of its function */
@@ -249,7 +254,9 @@ span_enter(PyObject *self, PyObject *unused)
         if (span->names != NULL)
             marey_values(lane, MAREY_ROLE_ARGUMENTS,
                          put_values(lane, span->names,
-                                    ((PyTupleObject *)span->values)->ob_item));
+                                    span->tuple == NULL
+                                        ? span->values
+                                        : ((PyTupleObject *)span->tuple)->ob_item));
     }
     return Py_NewRef(self);
 }
@@ -335,15 +342,19 @@ span_async_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
     return make_done(span_exit(self, args, nargs));
 }
 
-/* As a decorator: marey.spans wraps the function, plain or asynchronous. */
+/* As a decorator: marey.spans wraps the function, plain or asynchronous. With nothing
+ * it is __enter__, with three arguments __exit__: see struct entrance. */
 static PyObject *
-span_decorate(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
+span_called(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
     struct span *span = (struct span *)self;
     PyObject *module, *result = NULL;
 
-    (void)names;
-    if (PyVectorcall_NARGS(nargs) != 1) {
+    if (PyVectorcall_NARGS(nargs) == 3 && names == NULL)
+        return span_exit(self, args, 3);
+    if (PyVectorcall_NARGS(nargs) == 0 && names == NULL)
+        return span_enter(self, NULL);
+    if (PyVectorcall_NARGS(nargs) != 1 || names != NULL || !PyCallable_Check(args[0])) {
         PyErr_SetString(PyExc_TypeError, "a span decorates one function");
         return NULL;
     }
@@ -354,22 +365,98 @@ span_decorate(PyObject *self, PyObject *const *args, size_t nargs, PyObject *nam
     return result;
 }
 
+/* A `with` block makes a method of __enter__ and of __exit__, to call each once. A span
+ * is both itself instead: what stands in the type gives the object back, and that is
+ * called with nothing or with three arguments. */
+struct entrance {
+    PyObject_HEAD
+    bool is_exit;
+};
+
+static PyObject *
+entrance_get(PyObject *self, PyObject *object, PyObject *type)
+{
+    (void)type;
+    return Py_NewRef(object != NULL && object != Py_None ? object : self);
+}
+
+/* As contextlib calls it: type(span).__exit__(span, ...). */
+static PyObject *
+entrance_call(PyObject *self, PyObject *args, PyObject *keywords)
+{
+    bool is_exit = ((struct entrance *)self)->is_exit;
+    PyObject *const *items = ((PyTupleObject *)args)->ob_item;
+
+    if (PyTuple_GET_SIZE(args) != (is_exit ? 4 : 1) || keywords != NULL ||
+        Py_TYPE(items[0]) != span_type) {
+        PyErr_Format(PyExc_TypeError, "%s takes a span%s",
+                     is_exit ? "__exit__()" : "__enter__()",
+                     is_exit ? " and three values" : "");
+        return NULL;
+    }
+    return is_exit ? span_exit(items[0], items + 1, 3) : span_enter(items[0], NULL);
+}
+
+static PyType_Slot entrance_slots[] = {
+    {Py_tp_descr_get, entrance_get},
+    {Py_tp_call, entrance_call},
+    {0, NULL},
+};
+static PyType_Spec entrance_spec = {
+    .name = "marey._core.Entrance",
+    .basicsize = sizeof(struct entrance),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+             Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = entrance_slots,
+};
+
+/* Spans that are over wait here for the next; with the GIL only. */
+#ifdef Py_GIL_DISABLED
+#define SPARE_MAX 0
+#else
+#define SPARE_MAX 16
+#endif
+static struct span *spare[SPARE_MAX + 1];
+static unsigned spare_count;
+
+static struct span *
+new_span(PyObject *name)
+{
+    struct span *span;
+
+    if (SPARE_MAX > 0 && spare_count > 0)
+        span =
+            (struct span *)PyObject_Init((PyObject *)spare[--spare_count], span_type);
+    else if ((span = PyObject_New(struct span, span_type)) == NULL)
+        return NULL;
+    span->vectorcall = span_called;
+    span->name = Py_NewRef(name);
+    span->names = span->tuple = NULL;
+    return span;
+}
+
 static void
 span_dealloc(PyObject *self)
 {
     struct span *span = (struct span *)self;
     PyTypeObject *type = Py_TYPE(self);
 
-    Py_XDECREF(span->name);
-    Py_XDECREF(span->names);
-    Py_XDECREF(span->values);
-    type->tp_free(self);
+    Py_DECREF(span->name);
+    if (span->names != NULL) {
+        Py_ssize_t count = PyTuple_GET_SIZE(span->names);
+        for (Py_ssize_t i = 0; span->tuple == NULL && i < count; i++)
+            Py_DECREF(span->values[i]);
+        Py_XDECREF(span->tuple);
+        Py_DECREF(span->names);
+    }
+    if (spare_count < SPARE_MAX)
+        spare[spare_count++] = span;
+    else
+        type->tp_free(self);
     Py_DECREF(type);
 }
 
 static PyMethodDef span_methods[] = {
-    {"__enter__", span_enter, METH_NOARGS, NULL},
-    {"__exit__", (PyCFunction)(void (*)(void))span_exit, METH_FASTCALL, NULL},
     {"__aenter__", span_async_enter, METH_NOARGS, NULL},
     {"__aexit__", (PyCFunction)(void (*)(void))span_async_exit, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
@@ -396,7 +483,43 @@ static PyType_Spec span_spec = {
              Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = span_slots,
 };
-static PyTypeObject *span_type; /* owned */
+
+/* While nothing records a span without values is nothing but its name: one for each
+ * name will do. Only interned names, whose address says what they are; the first at its
+ * place stays. Should a recording begin meanwhile they are spans as any. */
+#define IDLE_SPANS 512
+static _Atomic(struct span *) idle_spans[IDLE_SPANS]; /* owned */
+
+static struct span *
+idle_span(PyObject *name)
+{
+    _Atomic(struct span *) *place = &idle_spans[(uintptr_t)name / 16 % IDLE_SPANS];
+    struct span *found = atomic_load_explicit(place, memory_order_acquire);
+
+    if (MAREY_LIKELY(found != NULL && found->name == name))
+        return (struct span *)Py_NewRef(found);
+    struct span *made = new_span(name);
+    if (made != NULL && found == NULL && PyUnicode_CHECK_INTERNED(name) &&
+        atomic_compare_exchange_strong(place, &found, made))
+        Py_INCREF(made);
+    return made;
+}
+
+static bool
+keep_values(struct span *span, PyObject *const *values, PyObject *names)
+{
+    Py_ssize_t count = PyTuple_GET_SIZE(names);
+
+    if (count > SPAN_VALUES && (span->tuple = PyTuple_New(count)) == NULL)
+        return false;
+    for (Py_ssize_t i = 0; i < count; i++)
+        if (span->tuple != NULL)
+            PyTuple_SET_ITEM(span->tuple, i, Py_NewRef(values[i]));
+        else
+            span->values[i] = Py_NewRef(values[i]);
+    span->names = Py_NewRef(names);
+    return true;
+}
 
 static PyObject *
 span(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
@@ -407,22 +530,11 @@ span(PyObject *module, PyObject *const *args, Py_ssize_t nargs, PyObject *names)
                         "span() takes one name, then values by keyword");
         return NULL;
     }
-    struct span *span = PyObject_New(struct span, span_type);
-    if (span == NULL)
-        return NULL;
-    span->vectorcall = span_decorate;
-    span->name = Py_NewRef(args[0]);
-    span->names = span->values = NULL;
-    if (names != NULL && tracer.is_on) {
-        span->names = Py_NewRef(names);
-        span->values = PyTuple_New(PyTuple_GET_SIZE(names));
-        for (Py_ssize_t i = 0; span->values != NULL && i < PyTuple_GET_SIZE(names); i++)
-            PyTuple_SET_ITEM(span->values, i, Py_NewRef(args[nargs + i]));
-        if (span->values == NULL) {
-            Py_DECREF(span);
-            return NULL;
-        }
-    }
+    if (!tracer.is_on)
+        return (PyObject *)idle_span(args[0]);
+    struct span *span = new_span(args[0]);
+    if (span != NULL && names != NULL && !keep_values(span, args + nargs, names))
+        Py_CLEAR(span);
     return (PyObject *)span;
 }
 
@@ -440,15 +552,47 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-/* Adds the one instance of a type that is a name of the module. */
 static int
-add_instance(PyObject *module, const char *name, PyType_Spec *spec)
+put_entrances(PyTypeObject *type)
 {
-    PyTypeObject *type = (PyTypeObject *)PyType_FromSpec(spec);
-    PyObject *instance = type == NULL ? NULL : PyObject_New(PyObject, type);
-    int status = instance == NULL ? -1 : PyModule_AddObjectRef(module, name, instance);
+    static const char *const names[] = {"__enter__", "__exit__"};
+    PyTypeObject *entrance_type = (PyTypeObject *)PyType_FromSpec(&entrance_spec);
+    int status = entrance_type == NULL ? -1 : 0;
 
-    Py_XDECREF(instance);
+    for (int i = 0; status == 0 && i < 2; i++) {
+        struct entrance *one = PyObject_New(struct entrance, entrance_type);
+        if (one != NULL)
+            one->is_exit = i == 1;
+        status = one == NULL
+                     ? -1
+                     : PyDict_SetItemString(type->tp_dict, names[i], (PyObject *)one);
+        Py_XDECREF(one);
+    }
+    PyType_Modified(type);
+    Py_XDECREF(entrance_type);
+    return status;
+}
+
+/* The one `ignore` needs no method made for it either: functions that know it stand in
+ * its type, which are no descriptors. */
+static int
+add_ignore(PyObject *module)
+{
+    PyTypeObject *type = (PyTypeObject *)PyType_FromSpec(&ignore_spec);
+    PyObject *ignore = type == NULL ? NULL : PyObject_New(PyObject, type);
+    int status = ignore == NULL ? -1 : PyModule_AddObjectRef(module, "ignore", ignore);
+
+    for (PyMethodDef *def = ignore_functions; status == 0 && def->ml_name != NULL;
+         def++) {
+        PyObject *function = PyCFunction_New(def, ignore);
+        status = function == NULL
+                     ? -1
+                     : PyDict_SetItemString(type->tp_dict, def->ml_name, function);
+        Py_XDECREF(function);
+    }
+    if (type != NULL)
+        PyType_Modified(type);
+    Py_XDECREF(ignore);
     Py_XDECREF(type);
     return status;
 }
@@ -456,13 +600,16 @@ add_instance(PyObject *module, const char *name, PyType_Spec *spec)
 int
 marks_add(PyObject *module)
 {
-    if (span_type == NULL)
+    if (span_type == NULL) {
         span_type = (PyTypeObject *)PyType_FromSpec(&span_spec);
+        if (span_type != NULL && put_entrances(span_type) < 0)
+            Py_CLEAR(span_type);
+    }
     if (done_type == NULL)
         done_type = (PyTypeObject *)PyType_FromSpec(&done_spec);
     if (span_type == NULL || done_type == NULL ||
         PyModule_AddObjectRef(module, "Span", (PyObject *)span_type) < 0 ||
-        add_instance(module, "ignore", &ignore_spec) < 0)
+        add_ignore(module) < 0)
         return -1;
     return PyModule_AddFunctions(module, methods);
 }

@@ -1,6 +1,7 @@
 """Values in a recording: what they say, what they never do, how large they get."""
 
 import collections
+import contextlib
 import dataclasses
 import datetime
 import decimal
@@ -650,3 +651,39 @@ def test_damaged_values_are_found(tmp_path: Path, raw: bytes) -> None:
             list(trace.events())  # whatever it says, it ends
         except marey.DamagedError:
             pass
+
+
+def test_spans_and_ignore_are_context_managers_in_every_way(tmp_path: Path) -> None:
+    def use() -> None:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(marey.ignore)
+            stack.enter_context(marey.span("unseen"))
+        span = marey.span("by hand", a=1, b=2, c=3, d=4, e=5)
+        assert span.__enter__() is span
+        assert span.__exit__(None, None, None) is None
+        span = marey.span("by type", n=1)
+        type(span).__enter__(span)
+        type(span).__exit__(span, None, None, None)
+        with contextlib.suppress(KeyError), marey.span("raised"):
+            raise KeyError
+        with marey.span("twice"), marey.span("twice"):
+            pass
+        for wrong in ((1, 2), (1,), (1, 2, 3, 4)):
+            with pytest.raises(TypeError):
+                marey.span("x")(*wrong)  # type: ignore[arg-type, call-arg]
+
+    use()
+    kept = marey.span("from before")
+    with marey.record(tmp_path / "run.marey", c_calls=False):
+        use()
+        with kept, kept:
+            pass
+    with marey.open(tmp_path / "run.marey") as trace:
+        assert trace.check() == ([], 0)
+        calls = {call.name: call for call in trace.calls()}
+        names = [call.name for call in trace.calls()]
+    assert "unseen" not in calls
+    assert calls["by hand"].values == {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5}
+    assert (calls["by type"].values, calls["by type"].ended) == ({"n": 1}, "returned")
+    assert (calls["raised"].ended, calls["raised"].exception) == ("raised", "KeyError")
+    assert names.count("twice") == names.count("from before") == 2
