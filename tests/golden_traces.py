@@ -20,6 +20,7 @@ from trace_builder import (
     EARLIER,
     EVENTS,
     GENERATOR,
+    LEFT_OUT,
     MAIN,
     SPAN,
     Builder,
@@ -505,6 +506,27 @@ def packed() -> bytes:
 
 
 @golden
+def left_out() -> bytes:
+    """Chunks whose events were left out: calls that begin, and end, in there."""
+    builder, process, lane, (module, work, length) = start()
+    lane.enter(module, dt=100)
+    lane.enter(work, dt=200)
+    lane.seal()
+    lane.leave(dt=1_000)
+    lane.enter(length, dt=1_000)
+    lane.call(work, dt=5)
+    lane.seal(left_out=True)
+    lane.call(work, dt=7)
+    lane.seal(left_out=True)
+    lane.leave(dt=3)
+    lane.call(work, dt=5)
+    lane.seal()
+    lane.leave(dt=9)
+    lane.seal(left_out=True)
+    return finish(builder, process, lane)
+
+
+@golden
 def tasks() -> bytes:
     """A lane that is no thread, switched to and back; arrows between lanes."""
     builder, process, lane, (module, work, _) = start()
@@ -608,6 +630,22 @@ def find(data: bytes, kind: int, number: int, *, is_closed: bool = False) -> int
             return at
         at += size
     raise LookupError(kind)
+
+
+@corrupt
+def left_out_too_much() -> bytes:
+    """Events behind the snapshot of a chunk that says to have none."""
+    builder, process, lane, functions = start()
+    lane.enter(functions[0])
+    lane.seal()
+    lane.call(functions[1])
+    builder.append(LEFT_OUT, **lane.fields() | {"end": lane.now, "count": 2})  # type: ignore
+    lane.sequence += 1
+    lane.sealed += 2
+    lane.first_index += 2
+    lane.begin()
+    lane.leave()
+    return finish(builder, process, lane)
 
 
 @corrupt

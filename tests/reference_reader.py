@@ -26,6 +26,7 @@ from xxh import xxh32, xxh64
 
 MAGIC = bytes.fromhex("894D415245590D0A")
 PAD, EVENTS, DEFINITIONS, BLOBS, SOURCE, PACKED = 1, 2, 3, 4, 5, 6
+LEFT_OUT = 8
 OPEN, CLOSED = 1, 2
 T = TypeVar("T")
 EXTENT_MAX, NAME_MAX, DEPTH_MAX, ID_MAX = 2**30, 2**21, 2**24, 2**26 - 1
@@ -151,6 +152,7 @@ class Extent:
     is_closed: bool
     is_whole: bool  # its payload is what its check says; always, where it is open
     payload: bytes
+    is_left_out: bool = False  # only its snapshot is here
 
 
 @dataclass
@@ -314,9 +316,16 @@ def read_extent(data: bytes, at: int, head: bytes, trace: Trace) -> Extent | Non
     elif state != OPEN:
         trace.problems.append(f"{at}: state {state}")
         return None
+    is_left_out = kind == LEFT_OUT
+    if is_left_out:
+        kind = EVENTS
+        if state == OPEN or codec or payload_size != snapshot:
+            trace.problems.append(f"{at}: more than a snapshot of what was left out")
+            return None
     return Extent(
         at, kind, flags, size, process, lane, sequence, base, end, first, count,
-        snapshot, raw, codec, start_depth, state == CLOSED, is_whole, payload
+        snapshot, raw, codec, start_depth, state == CLOSED, is_whole, payload,
+        is_left_out,
     )  # fmt: skip
 
 
@@ -559,6 +568,8 @@ class Player:
             depth = self.snapshot(data, must_be_equal=is_next)
             if data.at != chunk.snapshot_size or depth != chunk.start_depth:
                 raise DamageError("a snapshot that is not as said")
+            if chunk.is_left_out:
+                return
             data.end = len(chunk.payload)
             while data.at < data.end and (chunk.is_closed or data.data[data.at]):
                 self.event(data)
@@ -737,7 +748,7 @@ def read_events(trace: Trace) -> None:
     for (serial, number), chunks in streams(trace, EVENTS).items():
         process = trace.processes.setdefault(serial, Process(serial))
         lane = lane_of(trace, process, number)
-        player, due = Player(trace, process, lane), 0
+        player, due, was_left_out = Player(trace, process, lane), 0, False
         for at, chunk in enumerate(chunks):
             player.lane, player.ticks = lane, chunk.base
             if chunk.first_index > due:
@@ -745,9 +756,12 @@ def read_events(trace: Trace) -> None:
                 player.note("lost", detail=str(chunk.first_index - due))
             elif chunk.first_index < due:
                 trace.problems.append(f"{chunk.offset}: starts before the last ended")
-            player.play(chunk, is_next=at > 0 and chunk.first_index == due)
+            is_next = at > 0 and chunk.first_index == due and not was_left_out
+            player.play(chunk, is_next)
             lane.event_count += player.count
-            due = chunk.first_index + player.count + player.lost
+            was_left_out = chunk.is_left_out
+            count = chunk.record_count if was_left_out else player.count
+            due = chunk.first_index + count + player.lost
 
 
 # --- blobs, sources, all of it -------------------------------------------------------

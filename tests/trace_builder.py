@@ -21,7 +21,7 @@ from pathlib import Path
 
 from xxh import xxh32, xxh64
 
-PAD, EVENTS, DEFINITIONS, BLOBS, SOURCE, PACKED, INDEX = range(1, 8)
+PAD, EVENTS, DEFINITIONS, BLOBS, SOURCE, PACKED, INDEX, LEFT_OUT = range(1, 9)
 RING, UNMAPPED = 1, 2  # flags of a file
 SLOT, CELL = 1, 2  # flags of an extent
 C, GENERATOR, COROUTINE, ASYNC_GENERATOR, SPAN = 1, 2, 4, 8, 16  # of a function
@@ -591,7 +591,7 @@ class Lane:
         value = sum((byte & 0x7F) << 7 * at for at, byte in enumerate(number))
         return varint(value + 1)
 
-    def seal(self, *, packed: bool = False) -> int:
+    def seal(self, *, packed: bool = False, left_out: bool = False) -> int:
         """Closes the present chunk and starts the next. Returns the chunk's offset."""
         builder = self.process.builder
         self.sequence += 1
@@ -600,6 +600,10 @@ class Lane:
             raw_size = len(fields["payload"])  # type: ignore[arg-type]
             fields |= {"payload": self.pack(), "raw_size": raw_size, "codec": 1}
             at = builder.append(PACKED, **fields)  # type: ignore[arg-type]
+        elif left_out:
+            size = fields["snapshot_size"]
+            fields |= {"payload": fields["payload"][:size]}  # type: ignore
+            at = builder.append(LEFT_OUT, **fields)  # type: ignore[arg-type]
         elif builder.ring:
             size, cells = builder.ring
             at = builder.ring_offset + builder.ring_next % cells * size

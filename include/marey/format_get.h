@@ -51,9 +51,10 @@ struct marey_extent {
     uint32_t start_depth;
     uint32_t raw_size;
     uint32_t stored_size; /* of a packed payload in the file; 0: not packed */
-    uint8_t kind;         /* packed events are EVENTS here */
+    uint8_t kind;         /* packed events, and those left out, are EVENTS here */
     uint8_t codec;
     bool is_open;
+    bool is_left_out; /* only the snapshot is there, the events are elsewhere */
 };
 
 /* The header of the same chunk anywhere else: all of it but where it stands and whether
@@ -62,7 +63,7 @@ MAREY_INLINE struct marey_extent_header
 marey_extent_header_of(const struct marey_extent *extent)
 {
     return (struct marey_extent_header){
-        .kind = extent->kind,
+        .kind = extent->is_left_out ? MAREY_EXTENT_LEFT_OUT : extent->kind,
         .process = extent->process,
         .lane = extent->lane,
         .sequence = extent->sequence,

@@ -67,9 +67,10 @@ struct marey_trace_info {
     int64_t duration_ns;       /* origin to the last event */
     uint64_t size_bytes;
     uint64_t event_count;
-    uint64_t lost_count; /* events that are known to be lost */
-    uint64_t call_count; /* ENTER events; 0 until marey_trace_count() */
-    uint32_t host_count; /* > 1 in a merged trace */
+    uint64_t lost_count;     /* events that are known to be lost */
+    uint64_t left_out_count; /* events that only the whole trace has */
+    uint64_t call_count;     /* ENTER events; 0 until marey_trace_count() */
+    uint32_t host_count;     /* > 1 in a merged trace */
     uint32_t chunk_count;
     uint32_t damaged_count; /* chunks left out because their bytes are wrong */
     uint64_t skipped_bytes; /* stepped over while looking for chunks */
@@ -439,5 +440,18 @@ enum marey_status marey_pack(const char *path, const char *out_path,
                              uint64_t index_from,
                              bool (*tick)(void *context, double share), void *context,
                              struct marey_error *err);
+
+/* The same into a file of at most about `size_bytes`: what matters most of the events
+ * (marks, rare exceptions, the slowest calls, then the newest), and of the others when
+ * they were and which calls were open. MAREY_USAGE: not even that fits. */
+struct marey_part_kept {
+    uint64_t events;     /* that are in the file */
+    uint64_t all_events; /* that the trace has */
+};
+enum marey_status marey_pack_part(const char *path, const char *out_path,
+                                  uint64_t size_bytes,
+                                  bool (*tick)(void *context, double share),
+                                  void *context, struct marey_part_kept *kept,
+                                  struct marey_error *err);
 
 #endif

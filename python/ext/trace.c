@@ -593,6 +593,7 @@ static PyType_Spec reading_spec = {
 
 static PyMethodDef module_functions[] = {
     {"pack", pack_trace, METH_VARARGS, "Writes a trace anew in fewer bytes."},
+    {"pack_part", pack_trace_part, METH_VARARGS, "Writes what matters most of it."},
     {"merge", merge_traces, METH_VARARGS, "Puts traces together in a new file."},
     {"export_formats", export_formats, METH_NOARGS, "Names for Trace.export()."},
     {NULL, NULL, 0, NULL},

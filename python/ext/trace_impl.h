@@ -146,6 +146,7 @@ PyObject *merge_traces(PyObject *module, PyObject *args);
 PyObject *trace_keeps_due(struct trace_object *self, void *unused);
 PyObject *trace_write_keep(struct trace_object *self, PyObject *args);
 PyObject *pack_trace(PyObject *module, PyObject *args);
+PyObject *pack_trace_part(PyObject *module, PyObject *args);
 PyObject *export_formats(PyObject *module, PyObject *unused);
 
 #endif

@@ -593,6 +593,32 @@ trace_write_keep(struct trace_object *self, PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* pack_part(path, out_path, size_bytes, tick): how many events it took of how many, or
+ * None where there is room for none. */
+PyObject *
+pack_trace_part(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    const char *path, *out_path;
+    struct marey_part_kept kept = {0};
+    struct marey_error err;
+    struct work work;
+    enum marey_status st;
+    PyObject *tick;
+    unsigned long long size_bytes;
+
+    if (!PyArg_ParseTuple(args, "yyKO:pack_part", &path, &out_path, &size_bytes, &tick))
+        return NULL;
+    work_begin(&work, tick);
+    st = marey_pack_part(path, out_path, size_bytes, work_tick, &work, &kept, &err);
+    work_end(&work);
+    if (st == MAREY_USAGE)
+        Py_RETURN_NONE;
+    if (st != MAREY_OK)
+        return work_raise(&work, &err);
+    return Py_BuildValue("KK", (unsigned long long)kept.events,
+                         (unsigned long long)kept.all_events);
+}
+
 /* pack(path, out_path, index_from, tick), paths as os.fsencode() gives them. */
 PyObject *
 pack_trace(PyObject *Py_UNUSED(module), PyObject *args)

@@ -45,6 +45,7 @@ def put(
     tick: _Tick,
     max_size: int | None = None,
     text: TextOptions = NO_TEXT_OPTIONS,
+    tell: Callable[[str], object] | None = None,
 ) -> None:
     """Writes a format to a descriptor or a function; raises MareyError."""
     if max_size is not None and name != "html":
@@ -56,7 +57,7 @@ def put(
         raise UsageError(f"{name} holds the whole recording: it takes no selection")
     from marey import _report
 
-    for piece in _report.pieces(trace, name, max_size):
+    for piece in _report.pieces(trace, name, max_size, tick, tell):
         if isinstance(target, int):
             view = memoryview(piece)
             while view:
@@ -93,18 +94,19 @@ def write(
     tick: _Tick,
     max_size: int | None = None,
     text: TextOptions = NO_TEXT_OPTIONS,
+    tell: Callable[[str], object] | None = None,
 ) -> None:
     if name is not None:
         check_format(name)
     if not isinstance(target, (str, os.PathLike)):
         if name is None:
             raise UsageError("a stream has no suffix: say which format it is to get")
-        put(trace, selection, name, target.write, tick, max_size, text)
+        put(trace, selection, name, target.write, tick, max_size, text, tell)
         return
     path = os.fspath(target)
     name = name or format_of(path)
     try:
-        _write_file(trace, selection, path, name, tick, max_size, text)
+        _write_file(trace, selection, path, name, tick, max_size, text, tell)
     except StorageError:
         raise
     except OSError as error:
@@ -121,11 +123,12 @@ def _write_file(
     tick: _Tick,
     max_size: int | None,
     text: TextOptions,
+    tell: Callable[[str], object] | None,
 ) -> None:
     """Into a file beside the target first: a failed export leaves nothing behind."""
     if _is_special(path):
         with open(path, "wb", buffering=0) as special:
-            put(trace, selection, name, special.fileno(), tick, max_size, text)
+            put(trace, selection, name, special.fileno(), tick, max_size, text, tell)
         return
     path = os.path.realpath(path)  # a link stays a link
     part = f"{path}.part-{os.getpid()}"
@@ -134,7 +137,7 @@ def _write_file(
             if path.lower().endswith(".gz"):
                 _compress(trace, selection, name, file.write, tick, text)
             else:
-                put(trace, selection, name, file.fileno(), tick, max_size, text)
+                put(trace, selection, name, file.fileno(), tick, max_size, text, tell)
         os.replace(part, path)
     except BaseException:
         try:

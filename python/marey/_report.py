@@ -20,26 +20,39 @@ from marey import _core, _index, _view
 from marey._errors import UsageError
 
 if TYPE_CHECKING:
-    from marey._core import Trace
+    from collections.abc import Callable
+
+    from marey._core import Trace, _Tick
+
+    Tell = Callable[[str], object]
 
 FORMATS = ("html", "png")
 PAGE = Path(__file__).parent / "_page" / "page.html"
 CHUNK_SIZE = 8 << 20
 PICTURE_WIDTH = 1920
 NO_INDEX = 2**64 - 1  # the page has it already
+BASE64_SHARE = 0.74  # bytes of a trace in a byte of the page, gzip and tags included
 REPORT_MARK = "<!--REPORT-->"
 DATA_MARK = "<!--DATA-->"
 
 
-def pieces(trace: Trace, name: str, max_size: int | None = None) -> Iterator[bytes]:
-    """The file's bytes in order; raises MareyError."""
+def pieces(
+    trace: Trace,
+    name: str,
+    max_size: int | None = None,
+    tick: _Tick = None,
+    tell: Tell | None = None,
+) -> Iterator[bytes]:
+    """The file's bytes in order; raises MareyError. `tell` hears what is left out."""
     if name == "png":
         yield _view.picture(trace.path, PICTURE_WIDTH, False)
     else:
-        yield from _html(trace, max_size)
+        yield from _html(trace, max_size, tick, tell)
 
 
-def _html(trace: Trace, max_size: int | None) -> Iterator[bytes]:
+def _html(
+    trace: Trace, max_size: int | None, tick: _Tick, tell: Tell | None
+) -> Iterator[bytes]:
     page = PAGE.read_text("utf-8")
     before, rest = page.split(REPORT_MARK)
     middle, after = rest.split(DATA_MARK)
@@ -53,20 +66,30 @@ def _html(trace: Trace, max_size: int | None) -> Iterator[bytes]:
         )
     with tempfile.TemporaryDirectory(prefix="marey-") as folder:
         packed = Path(folder, "packed.marey")
-        _core.pack(os.fsencode(trace.path), os.fsencode(packed), NO_INDEX, None)
-        chunks = _chunks(packed, room)
+        kept = _pack(trace.path, packed, room, tick)
+        chunks = _chunks(packed, room) if kept is not None else None
     head: dict[str, object] = {"name": Path(trace.path).name}
+    note = ""
     if chunks is None:
         sources = _tag("sources", json.dumps(_sources(trace)).encode())
         if room is not None and len(sources) < room:
             start.insert(3, sources)
         head["chunks"] = 0
-        head["note"] = (
+        note = (
             "Only the overview: the events themselves were left out to keep this file "
             "small"
         )
     else:
         head["chunks"] = len(chunks)
+        if kept is not None and kept[0] < kept[1]:
+            note = (
+                f"{kept[0]:,} of {kept[1]:,} events: the others were left out to keep "
+                f"this file small, the time line shows them from afar only"
+            )
+    if note:
+        head["note"] = note
+        if tell is not None:
+            tell(note)
     # A name may hold anything, so "<" is written in a way no parser takes for a tag.
     text = json.dumps(head).replace("<", "\\u003c")
     yield start[0]
@@ -82,6 +105,17 @@ def _tag(name: str, content: bytes) -> bytes:
     packed = packer.compress(content) + packer.flush()
     head = f'<script type="text/plain" id="marey-{name}">'.encode()
     return head + base64.b64encode(packed) + b"</script>\n"
+
+
+def _pack(
+    path: str, packed: Path, room: int | None, tick: _Tick
+) -> tuple[int, int] | None:
+    """How many events of how many are in `packed`; None: there is no room for any."""
+    names = os.fsencode(path), os.fsencode(packed)
+    if room is None:
+        _core.pack(*names, NO_INDEX, tick)
+        return 0, 0
+    return _core.pack_part(*names, int(room * BASE64_SHARE), tick)
 
 
 def _chunks(path: Path, room: int | None) -> list[bytes] | None:

@@ -430,11 +430,14 @@ class Trace:
         stack: bool = False,
         value: str | None = None,
         tick: Tick | None = None,
+        tell: Callable[[str], object] | None = None,
     ) -> None:
         """Writes the trace in another format, by name or the file's suffix.
 
-        A file appears when it is whole; `.gz` at the end of its name compresses. What
-        does not fit into `max_size` bytes is left out of an HTML file, which says so.
+        A file appears when it is whole; `.gz` at the end of its name compresses. Into
+        an HTML file of at most `max_size` bytes go the events that matter most: around
+        marks, rare exceptions and the slowest calls, then the newest. The rest is there
+        as seen from afar; the page says so, and `tell` is called with that sentence.
         Of the formats "text" and "log": `values` of arguments and returns are shown or
         not, `stack` adds the open calls to each line of a log, and with `value` only
         what has such a value is told (see calls()).
@@ -445,7 +448,7 @@ class Trace:
             function, thread, process, start_ns, end_ns, min_duration_ns, max_depth
         )
         text = TextOptions(values, stack, encoded_pattern(value))
-        write(self._core, selection, target, format, tick, max_size, text)
+        write(self._core, selection, target, format, tick, max_size, text, tell)
 
     # ---- choosing ----
 

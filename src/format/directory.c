@@ -91,6 +91,14 @@ place_holds(const struct marey_extent_header *header, uint64_t offset)
            header->place_check == marey_checksum32(header, 28);
 }
 
+/* Rows, columns, or none of them: a chunk of the stream of events. */
+static bool
+has_events(const struct marey_extent_header *header)
+{
+    return header->kind == MAREY_EXTENT_EVENTS || header->kind == MAREY_EXTENT_PACKED ||
+           header->kind == MAREY_EXTENT_LEFT_OUT;
+}
+
 static bool
 is_kept(const struct scan *scan, const struct marey_extent_header *header)
 {
@@ -98,8 +106,7 @@ is_kept(const struct scan *scan, const struct marey_extent_header *header)
         return false;
     if (scan->only_definitions)
         return header->kind == MAREY_EXTENT_DEFINITIONS;
-    return header->kind == MAREY_EXTENT_EVENTS || header->kind == MAREY_EXTENT_PACKED ||
-           header->kind == MAREY_EXTENT_DEFINITIONS ||
+    return has_events(header) || header->kind == MAREY_EXTENT_DEFINITIONS ||
            header->kind == MAREY_EXTENT_BLOBS || header->kind == MAREY_EXTENT_SOURCE;
 }
 
@@ -139,6 +146,10 @@ extent_of(const struct marey_extent_header *header)
         if (extent.kind == MAREY_EXTENT_PACKED)
             extent.kind = MAREY_EXTENT_EVENTS;
     }
+    if (extent.kind == MAREY_EXTENT_LEFT_OUT) {
+        extent.kind = MAREY_EXTENT_EVENTS;
+        extent.is_left_out = true;
+    }
     return extent;
 }
 
@@ -160,7 +171,7 @@ add_extent(struct marey_directory *directory, const struct marey_extent *extent)
 static bool
 is_codec_right(const struct marey_extent_header *header)
 {
-    if (header->kind == MAREY_EXTENT_EVENTS)
+    if (header->kind == MAREY_EXTENT_EVENTS || header->kind == MAREY_EXTENT_LEFT_OUT)
         return header->codec == MAREY_CODEC_NONE;
     if (header->kind == MAREY_EXTENT_PACKED && header->codec == MAREY_CODEC_NONE)
         return false;
@@ -174,9 +185,8 @@ static bool
 makes_sense(const struct marey_extent_header *header)
 {
     uint32_t room = header->extent_size - (uint32_t)sizeof(*header);
-    bool is_lane_right = header->kind == MAREY_EXTENT_EVENTS ||
-                                 header->kind == MAREY_EXTENT_PACKED ||
-                                 header->kind == MAREY_EXTENT_BLOBS
+    bool is_left_out = header->kind == MAREY_EXTENT_LEFT_OUT;
+    bool is_lane_right = has_events(header) || header->kind == MAREY_EXTENT_BLOBS
                              ? header->lane >= 1 && header->lane <= MAREY_LANE_MAX
                              : header->lane == 0;
 
@@ -185,11 +195,12 @@ makes_sense(const struct marey_extent_header *header)
     if (header->state == MAREY_STATE_OPEN)
         return header->snapshot_size <= room && header->codec == MAREY_CODEC_NONE &&
                header->kind != MAREY_EXTENT_SOURCE &&
-               header->kind != MAREY_EXTENT_PACKED;
+               header->kind != MAREY_EXTENT_PACKED && !is_left_out;
     uint32_t size = is_packed(header) ? header->raw_size : header->payload_size;
     return header->state == MAREY_STATE_CLOSED && header->sequence != 0 &&
            header->payload_size <= room && header->snapshot_size <= size &&
-           header->record_count <= size - header->snapshot_size &&
+           (is_left_out ? header->snapshot_size == size
+                        : header->record_count <= size - header->snapshot_size) &&
            header->raw_size <= MAREY_PAYLOAD_RAW_MAX &&
            header->codec <= MAREY_CODEC_ZSTD && is_codec_right(header);
 }

@@ -84,6 +84,7 @@ struct marey_file_header {
 #define MAREY_EXTENT_SOURCE 5      /* the text of one source file */
 #define MAREY_EXTENT_PACKED 6      /* events as columns */
 #define MAREY_EXTENT_INDEX 7       /* what a reader wrote to open faster */
+#define MAREY_EXTENT_LEFT_OUT 8    /* events that were left out: their snapshot */
 
 /* marey_extent_header.flags */
 #define MAREY_EXTENT_SLOT 1 /* filled in place, and used again */

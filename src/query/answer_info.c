@@ -132,6 +132,7 @@ marey_answer_info(struct marey_trace *trace, struct marey_answer *out)
     json_key_int(out, "size_bytes", (int64_t)info.size_bytes);
     json_key_int(out, "events", (int64_t)info.event_count);
     json_key_int(out, "lost", (int64_t)info.lost_count);
+    json_key_int(out, "left_out", (int64_t)info.left_out_count);
     json_key_int(out, "damaged", info.damaged_count);
     json_key_int(out, "skipped_bytes", (int64_t)info.skipped_bytes);
     json_key_int(out, "cost_python_ps", (int64_t)info.cost_python_ps);

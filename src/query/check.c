@@ -210,7 +210,7 @@ check_stream(struct checker *checker, const struct marey_stream *stream)
         before = NULL;
         if (!load(checker))
             continue;
-        before = &extents[i];
+        before = extents[i].is_left_out ? NULL : &extents[i];
         switch (stream->kind) {
         case MAREY_EXTENT_EVENTS: marey_check_events(checker, is_next); break;
         case MAREY_EXTENT_DEFINITIONS: marey_check_definitions(checker); break;

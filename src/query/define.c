@@ -446,7 +446,10 @@ add_stream(struct marey_trace *trace, struct lane *lane,
         if (extent->first_index > due)
             lane->lost_count += extent->first_index - due;
         due = extent->first_index + extent->record_count;
-        lane->event_count += extent->record_count;
+        if (extent->is_left_out)
+            trace->left_out_events += extent->record_count;
+        else
+            lane->event_count += extent->record_count;
         if (extent->end_ticks > last)
             last = extent->end_ticks;
         if (extent->base_ticks > last)

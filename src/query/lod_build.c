@@ -303,6 +303,8 @@ lod_lane_finish(struct marey_lod_builder *builder, uint32_t index)
     struct lod_lane *lane = &builder->lanes[index];
     int64_t end_ns;
 
+    if (builder->is_empty)
+        return;
     if (!lane->has_begun && lod_is_tile(builder))
         lane_at(builder, index, builder->options.from_ns); /* empty, and known to be */
     if (!lane->has_begun || builder->store.is_out_of_memory)

@@ -164,6 +164,23 @@ walk_all(struct marey_walk *walk, struct marey_lod_builder *builder,
     return MAREY_OK;
 }
 
+/* Where events were left out a tile would show less than the index does. */
+static bool
+is_tile_whole(const struct marey_trace *trace, const struct marey_lod_options *options)
+{
+    const struct marey_stream *stream = trace->lanes[options->lane].stream;
+
+    for (uint32_t i = 0; stream != NULL && i < stream->count; i++) {
+        const struct marey_extent *extent =
+            &trace->directory->extents[stream->first + i];
+        if (extent->is_left_out &&
+            clock_ns(&trace->clock, extent->base_ticks) < options->to_ns &&
+            clock_ns(&trace->clock, extent->end_ticks) >= options->from_ns)
+            return false;
+    }
+    return true;
+}
+
 /* Nothing is left out: what is asked for is in each chunk by itself. */
 static bool
 is_whole(const struct marey_trace *trace, const struct marey_lod_options *options)
@@ -208,6 +225,11 @@ marey_lod_build(struct marey_trace *trace, const struct marey_lod_options *optio
             selection.to_ns < INT64_MAX - more ? selection.to_ns + more : INT64_MAX;
     }
     status = marey_lod_builder_new(options, lanes != NULL ? 1 : lane_count, &builder);
+    if (status == MAREY_OK && lanes != NULL && !is_tile_whole(trace, options)) {
+        free(lanes);
+        builder->is_empty = true;
+        return marey_lod_finish(builder, bytes, size_bytes, err);
+    }
     if (status == MAREY_OK && is_whole(trace, options)) {
         status = lod_parts_build(trace, builder, err);
         if (status == MAREY_OK)

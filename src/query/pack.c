@@ -127,16 +127,16 @@ write_index(struct packing *packing)
     return status;
 }
 
-static struct marey_file_header
-header_of(const struct packing *packing)
+struct marey_file_header
+marey_packed_header(const struct marey_trace *trace, uint64_t tail)
 {
-    struct marey_file_header header = packing->trace->directory->header;
+    struct marey_file_header header = trace->directory->header;
 
     if ((header.flags & MAREY_FILE_RING) != 0)
         header.flags = (header.flags & ~MAREY_FILE_RING) | MAREY_FILE_WAS_RING;
     header.ring_offset = header.ring_next = 0;
     header.ring_cell_size = header.ring_cell_count = 0;
-    header.tail = packing->writer.tail;
+    header.tail = tail;
     return header;
 }
 
@@ -158,7 +158,7 @@ marey_pack(const char *path, const char *out_path, uint64_t index_from,
     if (status == MAREY_OK)
         status = write_index(&packing);
     if (status == MAREY_OK)
-        header = header_of(&packing);
+        header = marey_packed_header(packing.trace, packing.writer.tail);
     status = marey_writer_close(&packing.writer, &header, true, status);
     marey_memory_free(packing.payload);
     marey_trace_close(packing.trace);

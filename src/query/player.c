@@ -265,6 +265,12 @@ open_chunk(struct player *player, struct player_stream *stream, struct beat *out
     if (extent->first_index > stream->due)
         lost = extent->first_index - stream->due;
     stream->due = extent->first_index;
+    stream->hidden_till_ns = stream->hidden_ns;
+    stream->hidden_ns = MAREY_NO_TIME;
+    if (extent->is_left_out) {
+        stream->due += extent->record_count;
+        stream->hidden_ns = clock_ns(&player->trace->clock, extent->base_ticks);
+    }
     begin_lane(player, stream, extent->base_ticks);
     go_to_snapshot(player, stream, extent->base_ticks);
     return lost > 0 && tell_gap(stream->home, lost, out);
@@ -284,12 +290,31 @@ cut_call(struct player *player, struct player_stream *stream, struct beat *out)
     return false;
 }
 
+/* Where events were left out nobody knows who ran: it is no call's own time. */
+static void
+settle_hidden(struct player_lane *lane, uint32_t from_depth, int64_t from_ns,
+              int64_t to_ns)
+{
+    if (from_ns == MAREY_NO_TIME || lane->frames == NULL)
+        return;
+    for (uint32_t at = from_depth > 0 ? from_depth : 1; at <= lane->depth; at++) {
+        struct frame *frame = &lane->frames[at];
+        int64_t since_ns = frame->seen_ns > from_ns ? frame->seen_ns : from_ns;
+        int64_t till_ns = at < lane->depth ? frame[1].seen_ns : to_ns;
+        if (till_ns > since_ns)
+            frame->child_ns = clock_sum(frame->child_ns, till_ns - since_ns);
+    }
+}
+
 static bool
 open_call(struct player *player, struct player_stream *stream, struct beat *out)
 {
     struct marey_snapshot_entry entry;
 
     if (!marey_snapshot_next(&stream->snapshot, &entry)) {
+        settle_hidden(stream->lane, stream->keep, stream->hidden_till_ns,
+                      clock_ns(&player->trace->clock, stream->open_ticks));
+        stream->hidden_till_ns = MAREY_NO_TIME;
         fetch(player, stream);
         return false;
     }
@@ -342,6 +367,8 @@ end_open_call(struct player *player, struct player_stream *stream, struct beat *
         return false;
     }
     lane->last_ns = end_of(player, lane);
+    settle_hidden(lane, lane->depth, stream->hidden_ns, lane->last_ns);
+    stream->hidden_ns = MAREY_NO_TIME;
     return end_call(lane, MAREY_END_OPEN, MAREY_NO_INDEX, out);
 }
 
@@ -536,6 +563,7 @@ marey_player_begin(struct player *player, struct player_stream *stream,
 {
     stream->stream = source;
     stream->home = stream->lane = home;
+    stream->hidden_ns = stream->hidden_till_ns = MAREY_NO_TIME;
     if (player->selection.from_ns == INT64_MIN) {
         go_to_chunk(player, stream);
         return;

@@ -134,6 +134,8 @@ struct player_stream {
     struct marey_snapshot snapshot; /* PHASE_CUT, _OPEN: the calls to come */
     uint32_t keep;
     uint64_t open_ticks;
+    int64_t hidden_ns; /* since then events of the chunk were left out, or NO_TIME */
+    int64_t hidden_till_ns;         /* the same of the chunk before, to be settled */
     struct player_lane *announcing; /* PHASE_ANNOUNCE: whose calls */
     uint32_t announced;             /* how many of them */
     bool is_event_due;              /* behind that an event is loaded */

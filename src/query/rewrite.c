@@ -342,6 +342,10 @@ marey_rewrite_events(struct rewrite *rewrite, const struct marey_extent *extent,
     marey_encode_chunk(rewrite->out, marey_rewrite_ticks(rewrite, extent->base_ticks));
     put_snapshot(rewrite, rewrite->out, snapshot);
     *snapshot_size = (uint32_t)rewrite->out->size_bytes;
+    if (extent->is_left_out) {
+        *record_count = extent->record_count;
+        return true;
+    }
     marey_cursor_init(&cursor, payload + extent->snapshot_size,
                       extent->payload_size - extent->snapshot_size, extent->base_ticks,
                       extent->is_open);

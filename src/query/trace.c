@@ -104,6 +104,7 @@ marey_trace_info(const struct marey_trace *trace, struct marey_trace_info *out)
         .size_bytes = directory->size_bytes,
         .event_count = trace->event_count,
         .lost_count = trace->lost_count,
+        .left_out_count = trace->left_out_events,
         .call_count = trace->call_count,
         .host_count = (uint32_t)trace->hosts.count,
         .chunk_count = (uint32_t)directory->extent_count,

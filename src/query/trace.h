@@ -138,6 +138,7 @@ struct marey_trace {
     uint64_t last_ticks;       /* of all events */
     uint64_t event_count;
     uint64_t lost_count;
+    uint64_t left_out_events; /* of chunks that were left out to save room */
     uint64_t call_count;
     int64_t origin_realtime_ns;
     uint64_t known_ticks; /* the moment that was read on all clocks */

@@ -94,11 +94,13 @@ get_value(struct marey_trace *trace, uint32_t process, struct marey_fields *fiel
     return !fields->is_bad;
 }
 
-/* In a ring values may be gone before the events that tell of them: no damage. */
+/* In a ring values may be gone before the events that tell of them, and where events
+ * were left out to save room values were, too: no damage. */
 static bool
 takes_back(const struct marey_trace *trace)
 {
-    return trace->has_window || (trace->directory->header.flags & MAREY_FILE_RING) != 0;
+    return trace->has_window || trace->left_out_events > 0 ||
+           (trace->directory->header.flags & MAREY_FILE_RING) != 0;
 }
 
 enum marey_status

@@ -85,7 +85,8 @@ pack(struct trace_writer *writer, struct marey_extent_header *header,
                                         .snapshot_size = header->snapshot_size};
     bool is_events = header->kind == MAREY_EXTENT_EVENTS;
 
-    if (header->kind == MAREY_EXTENT_SOURCE || header->codec != MAREY_CODEC_NONE)
+    if (header->kind == MAREY_EXTENT_SOURCE || header->kind == MAREY_EXTENT_LEFT_OUT ||
+        header->codec != MAREY_CODEC_NONE)
         return false;
     return is_events
                ? marey_pack_events(&writer->packer, &extent, payload)

@@ -14,6 +14,12 @@ struct trace_writer {
     struct marey_packer packer; /* all zero before the first chunk */
 };
 
+struct marey_trace;
+
+/* The first page of a trace that holds the chunks of another one, and is no ring. */
+struct marey_file_header marey_packed_header(const struct marey_trace *trace,
+                                             uint64_t tail);
+
 /* Makes the file, which must not be there yet. */
 enum marey_status marey_writer_open(struct trace_writer *writer, const char *path,
                                     struct marey_error *err);

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import re
 import struct
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import marey
 import pytest
 import reference_reader
 import trace_builder
-from marey import _view
+from marey import _core, _view
 
 GOLDEN = sorted((harness.TESTS / "golden").glob("*.marey"))
 ANSWERS = (
@@ -195,3 +197,128 @@ for thread in threads:
 for i in range(300):
     work("main", 20)
 """
+
+
+CHUNKS = 40
+MARKED, RAISING, SLOW = 7, 12, 20  # chunks
+
+
+def build_eventful(path: Path) -> None:
+    """A lane of many chunks, three with something to see."""
+    builder = trace_builder.Builder()
+    process = builder.process()
+    main, work = process.function("main"), process.function("work")
+    mark = process.string("mark")
+    lane = process.lane()
+    dice = random.Random(4)
+    lane.enter(main, dt=50)
+    for number in range(CHUNKS):
+        for _ in range(300):
+            lane.enter(work, dt=dice.randrange(1, 200))
+            lane.leave(dt=dice.randrange(1, 200))
+        if number == MARKED:
+            lane.op(0x08, trace_builder.varint(mark) + b"\0", dt=9)
+        if number == RAISING:
+            lane.enter(work, dt=3)
+            lane.unwind("RareError")
+        if number == SLOW:
+            lane.call(work, dt=1_000_000)
+        lane.seal()
+    lane.leave()
+    lane.seal()
+    builder.write(path)
+
+
+def calls_of(path: Path) -> list[int]:
+    with marey.open(path) as trace:
+        return sorted(call.begin_ns for call in trace.calls(function="work"))
+
+
+def chunks_seen(part: Path, whole: Path) -> set[int]:
+    """Of which chunks the calls in a part are."""
+    more = (RAISING, SLOW)  # have one call more than the others
+    numbers = [n for n in range(CHUNKS) for _ in range(300 + (n in more))]
+    chunk_of = dict(zip(calls_of(whole), numbers, strict=True))
+    return {chunk_of[begin] for begin in calls_of(part)}
+
+
+def test_a_part_holds_what_matters_most(tmp_path: Path) -> None:
+    whole, part = tmp_path / "whole.marey", tmp_path / "part.marey"
+    build_eventful(whole)
+    room = 4096 + 2000 + (CHUNKS + 1) * 192 + 6 * 700
+    kept = _core.pack_part(bytes(whole), bytes(part), room, None)
+    assert kept is not None
+    assert part.stat().st_size <= room
+    assert run("check", part)[0] == 0
+    assert reference_reader.read(part).problems == []
+    with marey.open(whole) as before, marey.open(part) as after:
+        info = after.info()
+        assert kept == (info.event_count, before.info().event_count)
+        assert 0 < kept[0] < kept[1] / 2
+        assert info.lost_count == 0
+        left = f"{kept[1] - kept[0]} events were left out of this file"
+        assert any(left in note for note in after.notes)
+        # The call around it all is known from beginning to end.
+        (mine,), (theirs,) = (list(t.calls(function="main")) for t in (after, before))
+        assert (mine.begin_ns, mine.end_ns) == (theirs.begin_ns, theirs.end_ns)
+        # What nobody sees here is not main()'s own time.
+        own = [
+            row.self_ns
+            for trace in (after, before)
+            for row in trace.totals().rows
+            if row.function.name == "main"
+        ]
+        assert 0 < own[0] < own[1]
+    seen = chunks_seen(part, whole)
+    assert {MARKED, RAISING, SLOW, CHUNKS - 1} <= seen
+    assert len(seen) < CHUNKS / 2
+    # The others are the newest, without a hole, and where the slowest main() begins.
+    rest = seen - {MARKED, RAISING, SLOW, 0}
+    assert rest == set(range(CHUNKS - len(rest), CHUNKS))
+
+
+def test_a_part_with_room_for_all_is_the_whole(tmp_path: Path) -> None:
+    whole, part = tmp_path / "whole.marey", tmp_path / "part.marey"
+    build_eventful(whole)
+    kept = _core.pack_part(bytes(whole), bytes(part), 1 << 20, None)
+    assert kept is not None
+    assert kept[0] == kept[1]
+    assert told(part) == told(whole)
+
+
+def test_a_part_without_room_is_none(tmp_path: Path) -> None:
+    whole, part = tmp_path / "whole.marey", tmp_path / "part.marey"
+    build_eventful(whole)
+    assert _core.pack_part(bytes(whole), bytes(part), 9000, None) is None
+    assert not part.exists()
+
+
+def test_what_was_left_out_stays_so_when_rewritten(tmp_path: Path) -> None:
+    whole, part = tmp_path / "whole.marey", tmp_path / "part.marey"
+    build_eventful(whole)
+    kept = _core.pack_part(bytes(whole), bytes(part), 18_000, None)
+    assert kept is not None
+    again, merged = tmp_path / "again.marey", tmp_path / "merged.marey"
+    marey.pack(part, again)
+    marey.merge([part, again], merged)
+    for path, times in ((again, 1), (merged, 2)):
+        assert run("check", path)[0] == 0
+        with marey.open(path) as trace:
+            assert trace.info().event_count == kept[0] * times
+            assert trace.info().lost_count == 0
+
+
+def test_a_report_says_what_it_leaves_out(tmp_path: Path) -> None:
+    whole, page = tmp_path / "whole.marey", tmp_path / "page.html"
+    build_eventful(whole)
+    size = 4096 + 2000 + (CHUNKS + 1) * 192 + 6 * 700
+    run("export", whole, "-o", page)
+    assert b"others were left out" not in page.read_bytes()
+    most = page.stat().st_size - size // 2
+    status, _, err = run("export", whole, "-o", page, "--max-size", str(most))
+    assert status == 0
+    assert page.stat().st_size <= most
+    told_of = re.search(rb"([\d,]+) of ([\d,]+) events: the others were left out", err)
+    assert told_of is not None
+    assert told_of[0] in page.read_bytes()
+    assert 0 < int(told_of[1].replace(b",", b"")) < int(told_of[2].replace(b",", b""))

@@ -39,15 +39,19 @@ def main(arguments: list[str]) -> int:
     with _common.open_trace(given.trace) as trace:
         chosen = _common.selectors(given, trace)
         target = sys.stdout.buffer if to_stdout else given.output
+        left_out: list[str] = []
         with _common.Progress("exporting") as progress:
             trace.export(
                 target,
                 format=given.format,
                 max_size=given.max_size,
                 tick=progress.tick,
+                tell=left_out.append,
                 **chosen,
             )
         lost_count = trace.info(count=False).lost_count
+    for line in left_out:
+        _common.write(f"marey: {given.output}: {line}\n", sys.stderr)
     if lost_count:
         lost = _common.show_count(lost_count, "event")
         _common.write(f"marey: {lost} of this trace are lost\n", sys.stderr)
