@@ -417,7 +417,7 @@ static PyType_Spec entrance_spec = {
 #define SPARE_MAX 16
 #endif
 static struct span *spare[SPARE_MAX + 1];
-static unsigned spare_count;
+static int spare_count;
 
 static struct span *
 new_span(PyObject *name)
