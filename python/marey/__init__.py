@@ -143,6 +143,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     home = _HOMES.get(name)
+    if name in ("asgi", "wsgi"):  # so that `import marey` is enough for these, too
+        return __import__(f"marey.{name}", fromlist=("Middleware",))
     if home is None:
         raise AttributeError(f"module 'marey' has no attribute {name!r}")
     value: object = getattr(__import__(home, fromlist=(name,)), name)

@@ -77,7 +77,7 @@ class Info(NamedTuple):
     window_to_ns: int
 
 
-class Unrecorded(NamedTuple):
+class LeftOutCalls(NamedTuple):
     """Calls of a function that was left out, to keep recording cheap."""
 
     call_count: int
@@ -220,14 +220,14 @@ class Trace:
         return since
 
     @property
-    def unrecorded(self) -> dict[int, Unrecorded]:
+    def left_out_calls(self) -> dict[int, LeftOutCalls]:
         """How often the functions of left_out were called all the same, by index."""
-        calls: dict[int, Unrecorded] = {}
+        calls: dict[int, LeftOutCalls] = {}
         for function, _, counted, estimated, is_whole in self._core.left_out:
-            before = calls.get(function, Unrecorded(0, True))
+            before = calls.get(function, LeftOutCalls(0, True))
             is_exact = before.is_exact and not estimated and is_whole
             count = before.call_count + counted + estimated
-            calls[function] = Unrecorded(count, is_exact)
+            calls[function] = LeftOutCalls(count, is_exact)
         return calls
 
     @property

@@ -66,7 +66,7 @@ def test_what_is_tiny_and_hot_is_left_out_and_nothing_else(tmp_path: Path) -> No
         assert any("fib" in note and "10%" in note for note in one.notes)
         since = names["fib"]
         assert not [c for c in one.calls() if c.name == "fib" and c.begin_ns > since]
-        [missed] = one.unrecorded.values()
+        [missed] = one.left_out_calls.values()
         assert missed.call_count > 1000
         assert not missed.is_exact
     text = run_marey("report", trace).stdout

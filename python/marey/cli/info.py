@@ -104,7 +104,7 @@ def _window(info: Info) -> str:
 
 def _left_out(trace: Trace) -> list[tuple[str, str]]:
     rows = []
-    unrecorded = trace.unrecorded
+    unrecorded = trace.left_out_calls
     for index, since_ns in sorted(trace.left_out.items(), key=lambda item: item[1]):
         missed = unrecorded[index]
         about = "" if missed.is_exact else "about "
@@ -260,8 +260,8 @@ def _as_json(trace: Trace, info: Info) -> dict[str, object]:
                 "name": trace.functions[index].name,
                 "module": trace.functions[index].module,
                 "since_ns": since_ns,
-                "calls_not_recorded": trace.unrecorded[index].call_count,
-                "calls_not_recorded_exact": trace.unrecorded[index].is_exact,
+                "calls_not_recorded": trace.left_out_calls[index].call_count,
+                "calls_not_recorded_exact": trace.left_out_calls[index].is_exact,
             }
             for index, since_ns in trace.left_out.items()
         ],

@@ -129,7 +129,7 @@ def _write_table(trace: Trace, totals: Totals, given: argparse.Namespace) -> Non
     limit = 40 if given.limit is None else given.limit
     shown = rows[:limit] if limit else rows
     head = ["calls", "total", "self", "net", "min", "mean", "max", "p99", "function"]
-    left_out, unrecorded = trace.left_out, trace.unrecorded
+    left_out, unrecorded = trace.left_out, trace.left_out_calls
     cells = [_cells(row) for row in shown]
     for row, cell in zip(shown, cells, strict=True):
         if row.function.index in left_out:
@@ -206,7 +206,7 @@ def _say_losses(trace: Trace, totals: Totals) -> None:
 def _write_json(trace: Trace, totals: Totals, given: argparse.Namespace) -> None:
     rows = _sorted(totals.rows, given.sort)
     edges = _Edges(totals) if given.callers or given.callees else None
-    left_out, unrecorded = trace.left_out, trace.unrecorded
+    left_out, unrecorded = trace.left_out, trace.left_out_calls
     functions = []
     for row in rows[: given.limit or None]:
         item = {**_identity(row.function), **_numbers(row)}
