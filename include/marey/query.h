@@ -272,7 +272,8 @@ struct marey_step {
     uint32_t call_line; /* the line it was called from; 0: not recorded */
     int64_t time_ns;
     int64_t begin_ns;           /* END, SUSPEND: where this running part began */
-    int64_t duration_ns;        /* END, SUSPEND: of this running part */
+    int64_t duration_ns;        /* END, SUSPEND: of this running part; GAP: how long
+                                 * nothing is known of the lane */
     int64_t self_ns;            /* END, SUSPEND: the same without the calls it made */
     int64_t first_ns;           /* END: where the call began (first part), or NO_TIME */
     int64_t running_ns;         /* END: all its parts together */
@@ -281,6 +282,9 @@ struct marey_step {
     uint64_t activation;        /* SUSPEND, RESUME: key, unique while the call lives */
     bool was_open;  /* BEGIN: true start lies before the window; first_ns holds it */
     bool is_thrown; /* RESUME: by throw(); string = the exception's type */
+    bool is_joined; /* RESUME and after: an earlier part of this call is known */
+    bool has_gap;   /* END, SUSPEND: events of its own were lost; self_ns, child_count
+                     * and running_ns are of what is known, first_ns is right or none */
     double value;   /* COUNTER */
     uint64_t lost_count;  /* GAP */
     uint64_t flow;        /* FLOW_* */
@@ -299,7 +303,8 @@ struct marey_step {
  *
  * Where events were lost: a GAP at the last time seen, then an END with MAREY_END_CUT
  * for each call that is not open behind it, then a BEGIN with was_open for each that
- * is new. */
+ * is new. What lies between is part of durations, but of no call's self time, and
+ * has_gap marks the calls of which it is a part. */
 enum marey_status marey_walk_new(struct marey_trace *trace,
                                  const struct marey_selection *selection,
                                  enum marey_order order, struct marey_walk **out,

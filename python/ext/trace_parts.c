@@ -10,9 +10,11 @@ struct part {
     struct marey_step step; /* its last SUSPEND */
     int64_t self_ns;        /* of all parts so far */
     uint32_t child_count;
+    bool has_gap;
     uint32_t process;
     bool is_used;
-    bool is_running; /* resumed since */
+    bool is_running; /* resumed since, on that lane: */
+    uint32_t lane;
 };
 
 void
@@ -45,7 +47,7 @@ find(const struct parts *parts, uint32_t process, uint64_t key)
 static bool
 make_room(struct parts *parts)
 {
-    struct parts larger = {.count = parts->count};
+    struct parts larger = {.count = parts->count, .is_damaged = parts->is_damaged};
 
     if (parts->count * 3 < parts->capacity * 2)
         return true;
@@ -83,14 +85,24 @@ drop(struct parts *parts, struct part *part)
     parts->count--;
 }
 
+/* Whether the step ends a part of the same activation. Where ends were lost, the key of
+ * one that still seems to run may be another's. */
+static bool
+is_same(const struct part *part, const struct marey_step *step)
+{
+    return part->is_used && part->is_running && step->is_joined &&
+           part->lane == step->lane;
+}
+
 static struct whole_call
-left_suspended(const struct part *part)
+left_suspended(const struct parts *parts, const struct part *part)
 {
     struct whole_call call = {part->step, true};
 
     call.step.kind = MAREY_STEP_END;
     call.step.self_ns = part->self_ns;
     call.step.child_count = part->child_count;
+    call.step.has_gap = part->has_gap || parts->is_damaged;
     return call;
 }
 
@@ -104,13 +116,14 @@ take_suspend(struct parts *parts, const struct marey_step *step, uint32_t proces
         return -1;
     struct part *part = find(parts, process, step->activation);
     if (part->is_used && !part->is_running)
-        out[count++] = left_suspended(part); /* the key is another's now */
+        out[count++] = left_suspended(parts, part); /* the key is another's now */
     if (!part->is_used)
         parts->count++;
-    if (!part->is_used || !part->is_running)
+    if (!is_same(part, step))
         *part = (struct part){.process = process, .is_used = true};
     part->self_ns += step->self_ns;
     part->child_count += step->child_count;
+    part->has_gap |= step->has_gap;
     part->step = *step;
     part->is_running = false;
     return count;
@@ -126,12 +139,13 @@ take_end(struct parts *parts, const struct marey_step *step, uint32_t process,
     if (step->activation != 0 && parts->count > 0)
         part = find(parts, process, step->activation);
     if (part != NULL && part->is_used && !part->is_running)
-        out[count++] = left_suspended(part);
+        out[count++] = left_suspended(parts, part);
     out[count] = (struct whole_call){*step, false};
     if (part != NULL && part->is_used) {
-        if (part->is_running) {
+        if (is_same(part, step)) {
             out[count].step.self_ns += part->self_ns;
             out[count].step.child_count += part->child_count;
+            out[count].step.has_gap |= part->has_gap;
         }
         drop(parts, part);
     }
@@ -148,8 +162,15 @@ parts_take(struct parts *parts, const struct marey_step *step, uint32_t process,
     case MAREY_STEP_RESUME:
         if (parts->count > 0) {
             struct part *part = find(parts, process, step->activation);
-            part->is_running = part->is_used;
+            /* Behind a gap the key may be another's: what was before is over. */
+            part->is_running = part->is_used && step->is_joined;
+            part->has_gap |= !step->is_joined;
+            part->lane = step->lane;
         }
+        return 0;
+    case MAREY_STEP_GAP:
+        for (size_t i = 0; i < parts->capacity; i++)
+            parts->slots[i].has_gap |= parts->slots[i].process == process;
         return 0;
     default: return 0;
     }
@@ -161,7 +182,7 @@ parts_drain(struct parts *parts, struct whole_call *out)
     while (parts->drained < parts->capacity) {
         const struct part *part = &parts->slots[parts->drained++];
         if (part->is_used && !part->is_running) {
-            *out = left_suspended(part);
+            *out = left_suspended(parts, part);
             return true;
         }
     }

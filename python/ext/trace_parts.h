@@ -27,6 +27,8 @@ struct parts {
     size_t capacity;    /* a power of two */
     size_t count;
     size_t drained; /* slots, by parts_drain() */
+    /* The end of any lane may be missing: nothing seems suspended for good. */
+    bool is_damaged;
 };
 void parts_release(struct parts *parts);
 

@@ -409,6 +409,7 @@ static PyGetSetDef call_getset[] = {
     {"duration_ns", get_time, NULL, "from begin to end", AT(call_duration_ns)},
     {"running_ns", get_time, NULL, "without suspended parts", AT(step.running_ns)},
     {"child_count", get_count, NULL, "calls it made", AT(step.child_count)},
+    {"has_gap", get_flag, NULL, "events of its own were lost", AT(step.has_gap)},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
@@ -419,7 +420,9 @@ static PyGetSetDef event_getset[] = {
     {"text", get_object, NULL, "name, or type of an exception", AT(text)},
     {"value", get_double, NULL, "of a counter", AT(step.value)},
     {"begin_ns", get_time, NULL, "of the running part", AT(step.begin_ns)},
-    {"duration_ns", get_time, NULL, "of the running part", AT(step.duration_ns)},
+    {"duration_ns", get_time, NULL, "of the running part, or gap",
+     AT(step.duration_ns)},
+    {"has_gap", get_flag, NULL, "events of its own were lost", AT(step.has_gap)},
     {"running_ns", get_time, NULL, "of all parts", AT(step.running_ns)},
     {"was_open", get_flag, NULL, "began before the window", AT(step.was_open)},
     {"lost_count", get_large_count, NULL, "events of a gap", AT(step.lost_count)},

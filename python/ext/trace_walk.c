@@ -114,7 +114,8 @@ static void
 fetch_calls(struct walk_object *self, const struct marey_step *step)
 {
     struct whole_call *calls = &self->calls[self->fetched];
-    bool has_parts = step->activation != 0 || step->kind == MAREY_STEP_SUSPEND;
+    bool has_parts = step->activation != 0 || step->kind == MAREY_STEP_SUSPEND ||
+                     step->kind == MAREY_STEP_GAP;
     int count;
 
     if (step->kind == MAREY_STEP_BEGIN)
@@ -237,6 +238,7 @@ trace_walk(struct trace_object *self, PyObject *args)
     struct walk_object *walk = NULL;
     PyObject *selection, *value = Py_None, *name = Py_None, *kind = Py_None;
     int by_lane, form;
+    struct marey_trace_info info;
     struct marey_error err;
 
     if (!PyArg_ParseTuple(args, "O!pi|OOO:walk", &PyTuple_Type, &selection, &by_lane,
@@ -267,6 +269,8 @@ trace_walk(struct trace_object *self, PyObject *args)
         Py_CLEAR(walk);
         goto done;
     }
+    marey_trace_info(self->trace, &info);
+    walk->parts.is_damaged = info.damaged_count > 0 || info.skipped_bytes > 0;
     self->walk_count++;
 done:
     trace_give(self);

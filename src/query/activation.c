@@ -43,15 +43,24 @@ marey_activation_take(struct player *player, const struct player_lane *lane,
     uint32_t owner = owner_of(player, lane);
     uint64_t number = number_of(owner, frame->activation);
     uint32_t index = marey_table_get(&player->activation_index, number);
+    const struct gaps *gaps = &player->gaps[owner];
+    bool is_in_gap = gaps->open_count > 0 && lane->last_ns >= gaps->since_ns;
 
+    frame->has_gap = is_in_gap || gaps->count > 0; /* until an earlier part is found */
     if (index == MAREY_TABLE_NONE)
         return;
     const struct activation *found = &player->activations[index];
     if (!is_it(found, owner, frame->activation) || found->function != frame->function)
         return;
-    frame->first_ns = found->first_ns;
-    frame->running_ns = found->running_ns;
     frame->is_counted = found->is_counted;
+    if (is_in_gap || gaps->count != found->gap_count) {
+        frame->has_gap = true; /* it goes on, or another has its key now */
+    } else {
+        frame->first_ns = found->first_ns;
+        frame->running_ns = found->running_ns;
+        frame->has_gap = found->has_gap;
+        frame->is_joined = true;
+    }
     marey_table_take(&player->activation_index, number);
     give_back(player, index);
 }
@@ -103,8 +112,29 @@ marey_activation_put(struct player *player, const struct player_lane *lane,
         .is_counted = frame->is_counted || is_told,
         .is_shown = frame->is_shown,
         .is_used = true,
+        .has_gap = frame->has_gap,
+        .gap_count = player->gaps[owner].count,
     };
     return true;
+}
+
+void
+marey_activation_gap_begin(struct player *player, const struct player_lane *lane,
+                           int64_t since_ns)
+{
+    struct gaps *gaps = &player->gaps[owner_of(player, lane)];
+
+    if (gaps->open_count++ == 0 || since_ns < gaps->since_ns)
+        gaps->since_ns = since_ns;
+}
+
+void
+marey_activation_gap_end(struct player *player, const struct player_lane *lane)
+{
+    struct gaps *gaps = &player->gaps[owner_of(player, lane)];
+
+    gaps->open_count--;
+    gaps->count++;
 }
 
 void

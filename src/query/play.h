@@ -79,11 +79,24 @@ fill_beat(struct beat *out, enum beat_kind kind, struct player_lane *lane,
 }
 
 static inline bool
-tell_gap(struct player_lane *lane, uint64_t lost, struct beat *out)
+tell_gap(struct player_lane *lane, uint64_t lost, int64_t until_ns, struct beat *out)
 {
     fill_beat(out, BEAT_GAP, lane, innermost(lane));
     out->number = lost;
+    out->until_ns = until_ns > lane->last_ns ? until_ns : lane->last_ns;
     return true;
+}
+
+/* What the innermost call did for this long is not known: it is not its own time. */
+static inline void
+disown(struct player_lane *lane, int64_t duration_ns, bool is_loss)
+{
+    if (lane->frames == NULL)
+        return;
+    struct frame *frame = innermost(lane);
+    frame->has_gap |= is_loss;
+    if (duration_ns > 0)
+        frame->child_ns = clock_sum(frame->child_ns, duration_ns);
 }
 
 /* ---- calls ---- */
@@ -118,6 +131,7 @@ push_call(struct player *player, struct player_lane *lane, uint32_t function)
     frame->call_line = 0;
     frame->mark = 0;
     frame->is_resumed = frame->was_open = frame->is_counted = false;
+    frame->is_joined = frame->has_gap = false;
     return frame;
 }
 
@@ -152,11 +166,13 @@ end_call(struct player_lane *lane, enum marey_ending ending, uint32_t string,
     return true;
 }
 
-/* A call of a snapshot that was not known to be open. */
+/* A call of a snapshot that was not known to be open. What its caller did before, and
+ * what it did itself so far, was not seen. */
 static inline bool
-reopen_call(struct player *player, struct player_lane *lane, uint32_t function,
+reopen_call(struct player *player, struct player_stream *stream, uint32_t function,
             const struct marey_snapshot_entry *entry, struct beat *out)
 {
+    struct player_lane *lane = stream->lane;
     struct frame *frame = push_call(player, lane, function);
 
     if (frame == NULL)
@@ -168,6 +184,13 @@ reopen_call(struct player *player, struct player_lane *lane, uint32_t function,
     frame->is_resumed = entry->is_resumed;
     frame->first_ns = entry->is_resumed ? MAREY_NO_TIME : frame->begin_ns;
     frame->was_open = true;
+    struct frame *caller = &lane->frames[lane->depth - 1];
+    caller->has_gap |= stream->is_in_gap;
+    if (frame->seen_ns > stream->unknown_ns)
+        caller->child_ns = clock_sum(
+            caller->child_ns, clock_difference(frame->seen_ns, stream->unknown_ns));
+    stream->unknown_ns = frame->seen_ns;
+    stream->is_unknown = true;
     fill_beat(out, BEAT_BEGIN, lane, frame);
     return true;
 }
@@ -189,6 +212,7 @@ announce(const struct player *player, struct player_lane *lane, uint32_t depth,
     frame->events_at = lane->event_count;
     frame->cost_at = lane->cost;
     frame->was_open = true;
+    frame->has_gap = false;
     fill_beat(out, BEAT_BEGIN, lane, frame);
     return true;
 }

@@ -95,12 +95,23 @@ end_of(const struct player *player, const struct player_lane *lane)
     return end_ns < player->selection.to_ns ? end_ns : player->selection.to_ns;
 }
 
+/* Bytes of the file were not understood: the last chunks of any lane may be there. */
+static bool
+may_be_cut_short(const struct marey_trace *trace)
+{
+    return trace->directory->skipped_bytes > 0 || trace->directory->damaged_count > 0;
+}
+
 static void
 go_to_end(struct player *player, struct player_stream *stream)
 {
     const struct process *process = &player->trace->processes[stream->home->process];
 
     marey_chunk_give(player, stream);
+    if (stream->hidden_ns != MAREY_NO_TIME || may_be_cut_short(player->trace)) {
+        marey_activation_gap_begin(player, stream->home, stream->home->last_ns);
+        marey_activation_gap_end(player, stream->home);
+    }
     stream->phase = PHASE_END;
     set_key(player, stream,
             process->end_ticks > stream->last_ticks ? process->end_ticks
@@ -195,6 +206,7 @@ go_to_snapshot(struct player *player, struct player_stream *stream, uint64_t ope
 {
     stream->keep = common_calls(player, stream->lane, &stream->snapshot);
     stream->open_ticks = open_ticks;
+    stream->unknown_ns = stream->lane->last_ns;
     stream->phase = PHASE_CUT;
 }
 
@@ -223,6 +235,31 @@ begin_lane(const struct player *player, struct player_stream *stream, uint64_t t
         stream->last_ticks = ticks;
 }
 
+static void
+go_into_gap(struct player *player, struct player_stream *stream, int64_t since_ns)
+{
+    if (stream->is_in_gap)
+        return;
+    stream->is_in_gap = true;
+    marey_activation_gap_begin(player, stream->home, since_ns);
+}
+
+/* What comes next on the lane is lost, and nothing follows: any of its calls may have
+ * done more, or ended. */
+static bool
+lose_end(struct player *player, struct player_stream *stream, uint64_t lost,
+         struct beat *out)
+{
+    struct player_lane *lane = stream->home;
+    int64_t end_ns = end_of(player, lane);
+
+    for (uint32_t at = 1; lane->frames != NULL && at <= lane->depth; at++)
+        lane->frames[at].has_gap = true;
+    disown(lane, clock_difference(end_ns, lane->last_ns), true);
+    go_into_gap(player, stream, stream->home->last_ns);
+    return tell_gap(lane, lost, end_ns, out);
+}
+
 /* The next chunk lies behind the window: nothing of it counts, but what was lost before
  * it may have been lost inside. */
 static bool
@@ -235,7 +272,7 @@ stop_before(struct player *player, struct player_stream *stream,
                         : 0;
 
     go_to_end(player, stream);
-    return lost > 0 && tell_gap(stream->home, lost, out);
+    return lost > 0 && lose_end(player, stream, lost, out);
 }
 
 /* PHASE_CHUNK: opens the next chunk, and says what was lost before it. */
@@ -250,7 +287,7 @@ open_chunk(struct player *player, struct player_stream *stream, struct beat *out
         stream->due = stream->expected;
         begin_lane(player, stream, extent_at(player, stream, 0)->base_ticks);
         go_to_end(player, stream);
-        return tell_gap(stream->home, lost, out);
+        return lose_end(player, stream, lost, out);
     }
     extent = extent_at(player, stream, stream->next_extent);
     if (clock_ns(&player->trace->clock, extent->base_ticks) >= player->selection.to_ns)
@@ -265,7 +302,7 @@ open_chunk(struct player *player, struct player_stream *stream, struct beat *out
     if (extent->first_index > stream->due)
         lost = extent->first_index - stream->due;
     stream->due = extent->first_index;
-    stream->hidden_till_ns = stream->hidden_ns;
+    stream->is_unknown = lost > 0 || stream->hidden_ns != MAREY_NO_TIME;
     stream->hidden_ns = MAREY_NO_TIME;
     if (extent->is_left_out) {
         stream->due += extent->record_count;
@@ -273,7 +310,11 @@ open_chunk(struct player *player, struct player_stream *stream, struct beat *out
     }
     begin_lane(player, stream, extent->base_ticks);
     go_to_snapshot(player, stream, extent->base_ticks);
-    return lost > 0 && tell_gap(stream->home, lost, out);
+    if (stream->is_unknown)
+        go_into_gap(player, stream, stream->home->last_ns);
+    return lost > 0 &&
+           tell_gap(stream->home, lost,
+                    clock_ns(&player->trace->clock, extent->base_ticks), out);
 }
 
 /* ---- phases without events ---- */
@@ -283,27 +324,29 @@ cut_call(struct player *player, struct player_stream *stream, struct beat *out)
 {
     struct player_lane *lane = stream->lane;
 
-    if (lane->depth > stream->keep)
+    if (lane->depth > stream->keep) {
+        stream->is_unknown = true;
+        lane->frames[lane->depth].has_gap = true;
         return end_call(lane, MAREY_END_CUT, MAREY_NO_INDEX, out);
+    }
     stream->phase = PHASE_OPEN;
     set_key(player, stream, stream->open_ticks);
     return false;
 }
 
-/* Where events were left out nobody knows who ran: it is no call's own time. */
+/* The calls are again those that are open: what the innermost one did meanwhile, and
+ * how long, is not its own. */
 static void
-settle_hidden(struct player_lane *lane, uint32_t from_depth, int64_t from_ns,
-              int64_t to_ns)
+end_gap(struct player *player, struct player_stream *stream)
 {
-    if (from_ns == MAREY_NO_TIME || lane->frames == NULL)
-        return;
-    for (uint32_t at = from_depth > 0 ? from_depth : 1; at <= lane->depth; at++) {
-        struct frame *frame = &lane->frames[at];
-        int64_t since_ns = frame->seen_ns > from_ns ? frame->seen_ns : from_ns;
-        int64_t till_ns = at < lane->depth ? frame[1].seen_ns : to_ns;
-        if (till_ns > since_ns)
-            frame->child_ns = clock_sum(frame->child_ns, till_ns - since_ns);
-    }
+    int64_t now_ns = observe(player, stream->lane, stream->open_ticks);
+
+    disown(stream->lane, clock_difference(now_ns, stream->unknown_ns),
+           stream->is_in_gap);
+    stream->is_unknown = false;
+    if (stream->is_in_gap)
+        marey_activation_gap_end(player, stream->home);
+    stream->is_in_gap = false;
 }
 
 static bool
@@ -312,9 +355,8 @@ open_call(struct player *player, struct player_stream *stream, struct beat *out)
     struct marey_snapshot_entry entry;
 
     if (!marey_snapshot_next(&stream->snapshot, &entry)) {
-        settle_hidden(stream->lane, stream->keep, stream->hidden_till_ns,
-                      clock_ns(&player->trace->clock, stream->open_ticks));
-        stream->hidden_till_ns = MAREY_NO_TIME;
+        if (stream->is_unknown)
+            end_gap(player, stream);
         fetch(player, stream);
         return false;
     }
@@ -322,7 +364,7 @@ open_call(struct player *player, struct player_stream *stream, struct beat *out)
     if (function == MAREY_NO_INDEX)
         return false; /* its callees hang on the nearest call that is known */
     observe(player, stream->lane, stream->open_ticks);
-    return reopen_call(player, stream->lane, function, &entry, out);
+    return reopen_call(player, stream, function, &entry, out);
 }
 
 /* Before events of a lane are told, the calls that reach into the window are. */
@@ -366,9 +408,10 @@ end_open_call(struct player *player, struct player_stream *stream, struct beat *
         stream->phase = PHASE_OVER;
         return false;
     }
-    lane->last_ns = end_of(player, lane);
-    settle_hidden(lane, lane->depth, stream->hidden_ns, lane->last_ns);
-    stream->hidden_ns = MAREY_NO_TIME;
+    int64_t end_ns = end_of(player, lane);
+    if (stream->hidden_ns != MAREY_NO_TIME || may_be_cut_short(player->trace))
+        disown(lane, clock_difference(end_ns, lane->last_ns), true);
+    lane->last_ns = end_ns;
     return end_call(lane, MAREY_END_OPEN, MAREY_NO_INDEX, out);
 }
 
@@ -379,6 +422,7 @@ static MAREY_NOINLINE bool
 play_other(struct player *player, struct player_stream *stream, struct beat *out)
 {
     const struct marey_event *event = &stream->event;
+    int64_t last_ns, now_ns;
     bool is_told = false;
 
     switch (event->kind) {
@@ -386,10 +430,13 @@ play_other(struct player *player, struct player_stream *stream, struct beat *out
         stream->snapshot = event->snapshot;
         /* The calls that are over ended when the lane was last seen. */
         go_to_snapshot(player, stream, event->ticks);
+        stream->is_unknown = false;
         return false;
     case MAREY_EVENT_LOST:
-        observe(player, stream->lane, event->ticks);
-        is_told = tell_gap(stream->lane, event->number, out);
+        last_ns = stream->lane->last_ns;
+        now_ns = observe(player, stream->lane, event->ticks);
+        disown(stream->lane, clock_difference(now_ns, last_ns), true);
+        is_told = tell_gap(stream->lane, event->number, now_ns, out);
         stream->due += event->number;
         break;
     case MAREY_EVENT_VALUES:
@@ -563,13 +610,18 @@ marey_player_begin(struct player *player, struct player_stream *stream,
 {
     stream->stream = source;
     stream->home = stream->lane = home;
-    stream->hidden_ns = stream->hidden_till_ns = MAREY_NO_TIME;
+    stream->hidden_ns = MAREY_NO_TIME;
+    if (player->selection.from_ns != INT64_MIN)
+        stream->next_extent = chunk_before(player, stream);
+    if (stream->next_extent == 0 && extent_at(player, stream, 0)->first_index > 0)
+        go_into_gap(player, stream,
+                    clock_ns(&player->trace->clock,
+                             player->trace->lanes[home->index].start_ticks));
     if (player->selection.from_ns == INT64_MIN) {
         go_to_chunk(player, stream);
         return;
     }
     stream->phase = PHASE_PRIME;
-    stream->next_extent = chunk_before(player, stream);
     /* What was lost before that chunk was lost before the window. */
     if (stream->next_extent > 0)
         stream->due = stream->expected =

@@ -14,6 +14,8 @@
  *
  * Where events were lost, the stack is made what the next snapshot says: calls that are
  * not in it end as cut at the last time seen, calls that are new begin as open before.
+ * What lies between counts as no call's own time, and the calls that may have done
+ * something there which is lost say so (`has_gap`).
  */
 #ifndef MAREY_QUERY_PLAYER_H
 #define MAREY_QUERY_PLAYER_H
@@ -44,6 +46,8 @@ struct frame {
     bool is_resumed;  /* this part began with a resume */
     bool was_open;    /* its begin was not seen */
     bool is_counted;  /* an earlier part of it was told */
+    bool is_joined;   /* resumed: an earlier part of it is known */
+    bool has_gap;     /* what it did was lost for some time */
 };
 
 struct player_lane {
@@ -79,6 +83,7 @@ struct beat {
     uint64_t child_events; /* END, SUSPEND: events below it */
     uint64_t child_cost;   /* and what they cost */
     uint64_t number;       /* GAP: how many; POINT: blob or flow */
+    int64_t until_ns;      /* GAP: where something is known again */
     double value;
     uint32_t string; /* index, or MAREY_NO_INDEX */
     uint32_t event_kind;
@@ -96,7 +101,17 @@ struct activation {
     bool is_counted; /* a part of it was told */
     bool is_shown;
     bool is_used;
+    bool has_gap;
     uint32_t next_free;
+    uint32_t gap_count; /* of its owner when it was suspended */
+};
+
+/* Gaps of an owner of activations. One that was suspended before a gap may have ended
+ * inside it, and its key be another's since: the parts are not joined. */
+struct gaps {
+    uint32_t count;      /* told so far */
+    uint32_t open_count; /* lanes of which nothing is known, from since_ns at most */
+    int64_t since_ns;
 };
 
 struct chunk_buffer {
@@ -134,8 +149,10 @@ struct player_stream {
     struct marey_snapshot snapshot; /* PHASE_CUT, _OPEN: the calls to come */
     uint32_t keep;
     uint64_t open_ticks;
-    int64_t hidden_ns; /* since then events of the chunk were left out, or NO_TIME */
-    int64_t hidden_till_ns;         /* the same of the chunk before, to be settled */
+    int64_t hidden_ns;  /* since then events of the chunk were left out, or NO_TIME */
+    int64_t unknown_ns; /* PHASE_OPEN: nothing is known of what was done since then */
+    bool is_unknown;    /* PHASE_CUT, _OPEN: the snapshot does not follow seamlessly */
+    bool is_in_gap;     /* counted in its owner's open_count */
     struct player_lane *announcing; /* PHASE_ANNOUNCE: whose calls */
     uint32_t announced;             /* how many of them */
     bool is_event_due;              /* behind that an event is loaded */
@@ -153,6 +170,7 @@ struct player {
     uint32_t heap_count;
     uint32_t leftover; /* lanes looked at, when all streams are over */
     uint8_t *traits;   /* owned; by function index: TRAIT_* */
+    struct gaps *gaps; /* owned; by owner of activations */
     struct marey_table activation_index;
     struct activation *activations; /* owned; a pool */
     size_t activation_count, activation_capacity;
@@ -216,5 +234,9 @@ void marey_activation_take(struct player *player, const struct player_lane *lane
 bool marey_activation_put(struct player *player, const struct player_lane *lane,
                           const struct frame *frame, int64_t part_ns);
 void marey_activation_forget_all(struct player *player);
+/* On the lane all is lost from then on; and what comes now is seen again. */
+void marey_activation_gap_begin(struct player *player, const struct player_lane *lane,
+                                int64_t since_ns);
+void marey_activation_gap_end(struct player *player, const struct player_lane *lane);
 
 #endif

@@ -101,8 +101,11 @@ marey_player_init(struct player *player, struct marey_trace *trace,
     player->streams = marey_memory_new(trace->lane_count, sizeof(*player->streams));
     player->heap = marey_memory_new(trace->lane_count, sizeof(*player->heap));
     player->traits = marey_memory_new(trace->functions.count, 1);
+    player->gaps =
+        marey_memory_new(player->is_by_lane ? trace->lane_count : trace->process_count,
+                         sizeof(*player->gaps));
     if (has_task == NULL || player->lanes == NULL || player->streams == NULL ||
-        player->heap == NULL || player->traits == NULL) {
+        player->heap == NULL || player->traits == NULL || player->gaps == NULL) {
         marey_memory_free(has_task);
         marey_player_release(player);
         return marey_fail(err, MAREY_NOMEM, "no memory to walk the trace");
@@ -126,6 +129,7 @@ marey_player_release(struct player *player)
     marey_memory_free(player->streams);
     marey_memory_free(player->heap);
     marey_memory_free(player->traits);
+    marey_memory_free(player->gaps);
     marey_memory_free(player->activations);
     marey_table_release(&player->activation_index);
     *player = (struct player){0};

@@ -81,6 +81,8 @@ tell_call(const struct beat *beat, struct marey_step *out)
     out->activation = frame->activation;
     out->was_open = is_begin && frame->was_open;
     out->is_thrown = beat->is_thrown;
+    out->is_joined = frame->is_joined;
+    out->has_gap = is_over && frame->has_gap;
     out->value = 0;
     out->lost_count = 0;
     out->flow = 0;
@@ -132,6 +134,7 @@ tell_point(const struct beat *beat, struct marey_step *out)
     if (beat->kind == BEAT_GAP) {
         out->kind = MAREY_STEP_GAP;
         out->lost_count = beat->number;
+        out->duration_ns = beat->until_ns - beat->time_ns;
     } else {
         fill_point(beat, out);
     }
