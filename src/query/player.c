@@ -108,7 +108,7 @@ go_to_end(struct player *player, struct player_stream *stream)
     const struct process *process = &player->trace->processes[stream->home->process];
 
     marey_chunk_give(player, stream);
-    if (stream->hidden_ns != MAREY_NO_TIME || may_be_cut_short(player->trace)) {
+    if (stream->is_hidden || may_be_cut_short(player->trace)) {
         marey_activation_gap_begin(player, stream->home, stream->home->last_ns);
         marey_activation_gap_end(player, stream->home);
     }
@@ -302,12 +302,10 @@ open_chunk(struct player *player, struct player_stream *stream, struct beat *out
     if (extent->first_index > stream->due)
         lost = extent->first_index - stream->due;
     stream->due = extent->first_index;
-    stream->is_unknown = lost > 0 || stream->hidden_ns != MAREY_NO_TIME;
-    stream->hidden_ns = MAREY_NO_TIME;
-    if (extent->is_left_out) {
+    stream->is_unknown = lost > 0 || stream->is_hidden;
+    stream->is_hidden = extent->is_left_out;
+    if (extent->is_left_out)
         stream->due += extent->record_count;
-        stream->hidden_ns = clock_ns(&player->trace->clock, extent->base_ticks);
-    }
     begin_lane(player, stream, extent->base_ticks);
     go_to_snapshot(player, stream, extent->base_ticks);
     if (stream->is_unknown)
@@ -409,7 +407,7 @@ end_open_call(struct player *player, struct player_stream *stream, struct beat *
         return false;
     }
     int64_t end_ns = end_of(player, lane);
-    if (stream->hidden_ns != MAREY_NO_TIME || may_be_cut_short(player->trace))
+    if (stream->is_hidden || may_be_cut_short(player->trace))
         disown(lane, clock_difference(end_ns, lane->last_ns), true);
     lane->last_ns = end_ns;
     return end_call(lane, MAREY_END_OPEN, MAREY_NO_INDEX, out);
@@ -610,7 +608,6 @@ marey_player_begin(struct player *player, struct player_stream *stream,
 {
     stream->stream = source;
     stream->home = stream->lane = home;
-    stream->hidden_ns = MAREY_NO_TIME;
     if (player->selection.from_ns != INT64_MIN)
         stream->next_extent = chunk_before(player, stream);
     if (stream->next_extent == 0 && extent_at(player, stream, 0)->first_index > 0)

@@ -149,9 +149,9 @@ struct player_stream {
     struct marey_snapshot snapshot; /* PHASE_CUT, _OPEN: the calls to come */
     uint32_t keep;
     uint64_t open_ticks;
-    int64_t hidden_ns;  /* since then events of the chunk were left out, or NO_TIME */
     int64_t unknown_ns; /* PHASE_OPEN: nothing is known of what was done since then */
     bool is_unknown;    /* PHASE_CUT, _OPEN: the snapshot does not follow seamlessly */
+    bool is_hidden;     /* the events of the present chunk were left out */
     bool is_in_gap;     /* counted in its owner's open_count */
     struct player_lane *announcing; /* PHASE_ANNOUNCE: whose calls */
     uint32_t announced;             /* how many of them */

@@ -185,6 +185,70 @@ def test_chunks_lost_at_random_make_nothing_wrong(whole: Path, tmp_path: Path) -
     assert gap_count > 0  # of each at the end of a lane there is none
 
 
+TELLING = """
+import random, sys, threading
+
+def node(serial, parent, kids, rng, depth):
+    for n in range(kids):
+        more = rng.randrange(4) if depth else 0
+        node(serial * 4 + n, serial, more, rng, depth - 1)
+
+def work(seed):
+    rng = random.Random(seed)
+    for serial in range(1, int(sys.argv[1])):
+        node(serial << 32, 0, 3, rng, 9)
+
+threads = [threading.Thread(target=work, args=(n,), name=f"w{n}") for n in range(2)]
+for thread in threads: thread.start()
+work(7)
+for thread in threads: thread.join()
+"""
+
+
+def test_calls_in_a_ring_are_where_the_program_says(tmp_path: Path) -> None:
+    """Each call is told by its arguments who it is, who calls it and whom it calls."""
+    program, trace = tmp_path / "telling.py", tmp_path / "ring.marey"
+    program.write_text(TELLING)
+    done = harness.record(
+        trace, program, "60", options=["--ring", "1M", "--args", "--no-c-calls"]
+    )
+    assert done.returncode == 0, done.stderr
+    whole = touched = compared = 0
+    with marey.open(trace) as opened:
+        assert opened.check()[1] == 0
+        info = opened.info()
+        assert info.lost_count > info.event_count > 0
+        stacks: dict[str, list[tuple[dict[str, object], list[tuple[str, int]]]]] = {}
+        for event in opened.events():
+            stack = stacks.setdefault(event.lane.name, [])
+            if event.kind == "begin":
+                values = event.values or {}
+                if "serial" not in values:  # dropped: they come too fast
+                    values = {}
+                if stack and stack[-1][0] and values:
+                    assert values["parent"] == stack[-1][0]["serial"]
+                    compared += 1
+                stack.append((values, []))
+            elif event.kind == "end":
+                values, inside = stack.pop()
+                if stack:
+                    stack[-1][1].append((event.function.name, event.duration_ns))
+                if event.has_gap or event.ended != "returned":
+                    touched += 1
+                    assert 0 <= event.self_ns <= event.duration_ns
+                else:
+                    whole += 1
+                    assert event.self_ns == event.duration_ns - sum(
+                        ns for _, ns in inside
+                    )
+                    if values:
+                        nodes = [name for name, _ in inside if name == "node"]
+                        assert len(nodes) == values["kids"]
+    assert whole > 100
+    assert compared > 100
+    assert touched > 2
+
+
 def test_a_ring_keeps_the_newest_as_they_were(tmp_path: Path) -> None:
     """By structure: a second run would have other times."""
     program, trace = tmp_path / "tree.py", tmp_path / "ring.marey"
