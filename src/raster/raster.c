@@ -3,6 +3,7 @@
 
 #define ALPHA_FLOOR 72       /* of 255: a rare slice never fades to nothing */
 #define ALPHA_FLOOR_LONE 150 /* least of all one with nothing around it */
+#define ALPHA_DARK 36        /* more of it on dark ground, where dim colours drown */
 
 struct box {
     int32_t left, top, right, bottom;
@@ -164,6 +165,8 @@ draw_call(const struct marey_canvas *canvas, const struct marey_raster_rows *row
     if (width < 1)
         alpha = (uint32_t)((float)alpha * (width < 0 ? 0 : width));
     floor = rect->flags & MAREY_LOD_DENSE ? ALPHA_FLOOR : ALPHA_FLOOR_LONE;
+    if (palette->is_dark)
+        floor += ALPHA_DARK;
     if (alpha < floor)
         alpha = floor;
     if (state == MAREY_STATE_DIM)

@@ -8,6 +8,7 @@ export interface LaneState {
   readonly name: string
   readonly rows: number // calls; the marks' row not counted
   readonly hasMarks: boolean
+  readonly some: number // rows shown of it while it is folded to some
   fold: Fold
   isHidden: boolean
   isPinned: boolean
@@ -37,16 +38,26 @@ export const ROW_HEIGHT = 18
 export const ROW_HEIGHT_LARGE = 23 // where the letters are larger
 export const THIN_ROW = 3
 export const THIN_ROWS_MAX = 6
-export const SOME_ROWS = 24
+const SOME_LEAST = 10
+const SOME_MOST = 24
+const SOME_SLACK = 4 // rows more are not worth a fold
+const LANES_UNFOLDED = 60
 const PROCESS_HEIGHT = 26
 const COUNTER_HEIGHT = 44
 const MARKS_HEIGHT = 13
 const LANE_GAP = 8
 
-/** Lanes in the order in which they are shown at first: main threads first. */
+/** What a lane is folded to when it is opened. */
+export function unfolded(state: LaneState): Fold {
+  return state.rows > state.some + SOME_SLACK ? 'some' : 'all'
+}
+
+/** Lanes in the order in which they are shown at first: main threads first. Deep ones
+ * leave room for others, so that `rowsSeen` rows of the screen show three of them. */
 export function laneStates(
   info: TraceInfo,
   rows: (lane: number) => number,
+  rowsSeen = 3 * SOME_MOST,
 ): LaneState[] {
   const order = info.lanes.map((_, index) => index)
   order.sort((a, b) => {
@@ -61,25 +72,25 @@ export function laneStates(
   })
   const busy = order.filter((lane) => rows(lane) > 0)
   return busy.map((lane) => {
-    const count = Math.max(rows(lane) - 1, 0)
-    const fold: Fold =
-      busy.length > 60 ? 'thin' : count > SOME_ROWS + 8 ? 'some' : 'all'
-    return {
+    const share = Math.floor(rowsSeen / Math.min(busy.length, 3))
+    const state: LaneState = {
       lane,
       name: laneName(info.lanes[lane]!),
-      rows: count,
+      rows: Math.max(rows(lane) - 1, 0),
       hasMarks: true,
-      fold,
+      some: Math.min(Math.max(share, SOME_LEAST), SOME_MOST),
+      fold: 'thin',
       isHidden: false,
       isPinned: false,
     }
+    if (busy.length <= LANES_UNFOLDED) state.fold = unfolded(state)
+    return state
   })
 }
 
 function laneStrip(state: LaneState, top: number, fullRow: number): Strip {
   const rowHeight = state.fold === 'thin' ? THIN_ROW : fullRow
-  const most =
-    state.fold === 'thin' ? THIN_ROWS_MAX : state.fold === 'some' ? SOME_ROWS : Infinity
+  const most = { thin: THIN_ROWS_MAX, some: state.some, all: Infinity }[state.fold]
   const rowsShown = Math.max(Math.min(state.rows, most), 1)
   const marksHeight = state.fold === 'thin' ? 0 : MARKS_HEIGHT
   const least = state.fold === 'thin' ? 18 : 22

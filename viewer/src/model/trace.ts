@@ -36,6 +36,15 @@ export interface FunctionColumns {
   flags: number[]
 }
 
+/** A function that --max-overhead stopped recording. */
+export interface LeftOut {
+  function: number
+  since_ns: number
+  calls_counted: number
+  calls_estimated: number
+  is_whole: boolean
+}
+
 export interface TraceInfo {
   host: string
   start_realtime_ns: number
@@ -47,6 +56,7 @@ export interface TraceInfo {
   skipped_bytes: number
   cost_python_ps: number
   cost_c_ps: number
+  left_out: LeftOut[]
   processes: ProcessInfo[]
   lanes: LaneInfo[]
   functions: FunctionColumns

@@ -279,6 +279,9 @@ export class App {
       `${formatDuration(info.duration_ns)} · ${plural(info.events, 'event')} · ` +
       plural(info.functions.name.length, 'function') +
       (info.lost ? ` · ${formatMany(info.lost)} events lost` : '') +
+      (info.left_out.length
+        ? ` · ${plural(info.left_out.length, 'function')} left out`
+        : '') +
       (opened.isLive ? ' · recording' : '')
     byId('trace-facts').classList.toggle('loss', info.lost > 0)
     byId('note').textContent = opened.note

@@ -121,9 +121,9 @@ export class Details {
               make(
                 'button',
                 {
-                  class: 'link',
+                  class: 'link go',
                   type: 'button',
-                  title: 'show the slowest call',
+                  title: 'show this call on the time line',
                   onclick: slowest,
                 },
                 formatDuration(row[5]),
@@ -134,7 +134,12 @@ export class Details {
       }
       replace(
         this.aside,
-        make('h3', {}, 'Where the time went (self time)'),
+        make('h3', {}, 'Where the time went'),
+        make(
+          'p',
+          { class: 'quiet lead' },
+          'Self: without the calls made. Click a slowest call to see it.',
+        ),
         make(
           'table',
           { class: 'table' },
@@ -558,6 +563,17 @@ function overview(session: Session): HTMLElement {
       (info.processes.length === 1 ? 'process' : 'processes'),
   )
   put('Size', formatBytes(info.size_bytes))
+  const left = info.left_out.length
+  if (left > 0)
+    put(
+      'Left out',
+      `${formatCount(left)} ${left === 1 ? 'function' : 'functions'} to save time, ` +
+        'first ' +
+        info.left_out
+          .slice(0, 3)
+          .map((one) => functionLabel(info, one.function))
+          .join(', '),
+    )
   if (info.damaged)
     put(
       'Damaged',

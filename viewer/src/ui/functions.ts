@@ -84,6 +84,11 @@ export class Functions {
   })
   private readonly scope = make('span', { class: 'scope' })
   private readonly progress = make('progress', { max: 1, value: 0, hidden: true })
+  private readonly hint = make(
+    'span',
+    { class: 'hint' },
+    'Choose a function for its callers, callees and slowest calls',
+  )
   private readonly onlyOwn = make('input', { type: 'checkbox', id: 'only-own' })
 
   constructor(
@@ -103,6 +108,7 @@ export class Functions {
         this.scope,
         this.progress,
         make('label', {}, this.onlyOwn, ' only the program’s own code'),
+        this.hint,
       ),
       this.scroller,
     )
@@ -302,15 +308,11 @@ export class Functions {
     const { session, totals } = this
     const fn = session.fn
     if (session.tab !== 'functions') return
-    if (fn === null || !totals) {
-      replace(
-        this.aside,
-        make(
-          'p',
-          { class: 'quiet' },
-          'Choose a function for its callers, callees and slowest calls.',
-        ),
-      )
+    const isEmpty = fn === null || !totals
+    this.hint.hidden = !isEmpty
+    this.aside.parentElement?.classList.toggle('empty', isEmpty)
+    if (isEmpty) {
+      replace(this.aside)
       return
     }
     this.showSource(fn, totals)

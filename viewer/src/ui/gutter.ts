@@ -1,7 +1,7 @@
 /** Names of the lanes, left of them: fold, pin, hide, order. Only those in sight are
  * there. A lane's name is dragged to its place, or moved with Alt and the arrows. */
 import { formatCount, formatMany } from '../base/units'
-import { processTitle, type LaneState, type Strip } from '../model/lanes'
+import { processTitle, unfolded, type LaneState, type Strip } from '../model/lanes'
 import { laneName } from '../model/trace'
 import type { Session } from '../view/session'
 import { announce, byId, make, replace } from './dom'
@@ -295,10 +295,6 @@ export class Gutter {
       .findIndex((strip) => strip.state === state)
     announce(`${state.name} is lane ${now + 1}`)
   }
-}
-
-function unfolded(state: LaneState): 'all' | 'some' {
-  return state.rows > 32 ? 'some' : 'all'
 }
 
 function short(value: number): string {

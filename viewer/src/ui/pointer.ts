@@ -1,7 +1,7 @@
 /** Mouse, wheel and touch on the lanes and the ruler. */
 import { panned, toNanos, zoomed, framed } from '../model/window'
 import { FLAG_LOSS } from '../data/drawing'
-import { formatDuration, formatMoment } from '../base/units'
+import { formatMoment } from '../base/units'
 import { functionFull, functionPlace } from '../model/trace'
 import { lossText } from '../view/notes'
 import type { Hit, Timeline } from '../view/timeline'
@@ -210,8 +210,7 @@ export class Pointer {
           ? make(
               'div',
               {},
-              `at ${formatMoment(hit.begin, Math.max(length, 100) / 100)}, ` +
-                formatDuration(length),
+              `from ${formatMoment(hit.begin, Math.max(length, 100) / 100)}`,
             )
           : null,
       )

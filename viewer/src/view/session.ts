@@ -15,6 +15,8 @@ import { findFunctions, valueWanted } from '../model/search'
 import type { TraceInfo } from '../model/trace'
 import { bounded, framed, type Span } from '../model/window'
 
+const LANES_SHARE = 0.45 // of the page's height, about
+
 export interface Chosen {
   lane: number
   depth: number
@@ -117,7 +119,8 @@ export class Session {
     const end = Math.max(this.drawing.end(), this.info.duration_ns, 1)
     this.whole = { from: Math.min(this.drawing.begin(), 0), to: end }
     this.series = this.drawing.series()
-    this.states = laneStates(this.info, (lane) => this.drawing.rows(lane))
+    const seen = Math.floor((window.innerHeight * LANES_SHARE) / this.rowHeight)
+    this.states = laneStates(this.info, (lane) => this.drawing.rows(lane), seen)
     const order = new Map([...before.keys()].map((lane, i) => [lane, i]))
     const placeOf = (state: LaneState) => order.get(state.lane) ?? Infinity
     if (order.size > 0)
