@@ -328,14 +328,15 @@ static void
 put_set(struct encoder *e, PyObject *value, uint8_t tag)
 {
     PyObject *item;
-    Py_ssize_t at = 0;
+    Py_ssize_t at = 0, length = PySet_GET_SIZE(value);
     unsigned count = 0;
 
     put_byte(e, tag);
-    put_varint(e, (uint64_t)PySet_GET_SIZE(value));
+    put_varint(e, (uint64_t)length);
     size_t count_at = e->body->size_bytes;
     put_byte(e, 0);
-    while (may_show(e) && has_item_room(e, count) &&
+    /* It may have grown meanwhile: no more than were said to be there. */
+    while (may_show(e) && count < (size_t)length && has_item_room(e, count) &&
            objects_set_next(value, &at, &item)) {
         put(e, item);
         Py_DECREF(item);

@@ -326,11 +326,6 @@ def test_values_are_those_of_the_moment(tmp_path: Path) -> None:
     assert texts == ["[1]", "[1, 2]"]
 
 
-@pytest.mark.xfail(
-    not getattr(sys, "_is_gil_enabled", lambda: True)(),
-    reason="without a GIL a container may shrink between its count and its items",
-    strict=False,
-)
 def test_objects_that_others_change_meanwhile(tmp_path: Path) -> None:
     shared: dict[str, Any] = {"list": [], "dict": {}, "set": set(), "obj": Plain()}
     over = threading.Event()
