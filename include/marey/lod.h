@@ -86,6 +86,16 @@ enum marey_status marey_lod_build(struct marey_trace *trace,
                                   uint8_t **bytes, size_t *size_bytes,
                                   struct marey_error *err);
 
+/* An index of a sample of about so many events: right in what is longer than some
+ * milliseconds, a likeness in what is shorter, and there at once. The trace is good for
+ * nothing else afterwards. MAREY_USAGE: marey_lod_build() is as quick. Gives *bytes:
+ * free() it.
+ */
+enum marey_status marey_lod_build_coarse(struct marey_trace *trace,
+                                         const struct marey_lod_options *options,
+                                         uint64_t sample_events, uint8_t **bytes,
+                                         size_t *size_bytes, struct marey_error *err);
+
 /* ---- reading ---- */
 
 /* Views of the block's parts; borrowed from it. Fill it with marey_lod_open(). */

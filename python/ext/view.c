@@ -87,6 +87,56 @@ view_open(PyObject *Py_UNUSED(module), PyObject *arguments)
 }
 
 static enum marey_status
+make_coarse(const char *path, uint64_t sample_events, struct made *out,
+            struct marey_error *err)
+{
+    struct marey_lod_options options = MAREY_LOD_ALL;
+    struct marey_trace *trace = NULL;
+    enum marey_status status = marey_trace_open(path, &trace, err);
+
+    options.parallel = marey_parallel;
+    if (status == MAREY_OK)
+        status = marey_answer_info(trace, &out->info);
+    if (status == MAREY_OK)
+        status = marey_lod_build_coarse(trace, &options, sample_events, &out->bytes,
+                                        &out->size_bytes, err);
+    marey_trace_close(trace);
+    return status;
+}
+
+static PyObject *
+view_coarse(PyObject *Py_UNUSED(module), PyObject *arguments)
+{
+    struct marey_error err = {.status = MAREY_NOMEM};
+    struct made made = {0};
+    enum marey_status status;
+    PyObject *path = NULL, *result = NULL;
+    unsigned long long sample_events;
+
+    if (!PyArg_ParseTuple(arguments, "O&K:coarse", PyUnicode_FSConverter, &path,
+                          &sample_events))
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS
+        status = make_coarse(PyBytes_AS_STRING(path), sample_events, &made, &err);
+    Py_END_ALLOW_THREADS
+    Py_DECREF(path);
+
+    if (status == MAREY_OK) {
+        result =
+            Py_BuildValue("y#y#", made.info.bytes, (Py_ssize_t)made.info.size_bytes,
+                          made.bytes, (Py_ssize_t)made.size_bytes);
+    } else if (status == MAREY_USAGE) {
+        result = Py_NewRef(Py_None);
+    } else {
+        err.status = status;
+        raise_error(&err);
+    }
+    free(made.info.bytes);
+    free(made.bytes);
+    return result;
+}
+
+static enum marey_status
 make_picture(const char *path, unsigned width, bool is_dark, struct made *out,
              struct marey_error *err)
 {
@@ -132,6 +182,7 @@ view_picture(PyObject *Py_UNUSED(module), PyObject *arguments)
 
 static PyMethodDef methods[] = {
     {"open", view_open, METH_VARARGS, "The names (JSON) and the index of a trace."},
+    {"coarse", view_coarse, METH_VARARGS, "The same, of a sample of a large trace."},
     {"picture", view_picture, METH_VARARGS, "The whole time line as a PNG."},
     {NULL, NULL, 0, NULL},
 };

@@ -19,6 +19,7 @@ from marey._errors import MareyError
 
 KEPT_MAX = 40
 WORTH_KEEPING = 4 << 20  # smaller traces are walked in no time
+SAMPLE_EVENTS = 1 << 21  # of a large trace, for the first picture
 HEAD = struct.Struct("<8sQQI")  # magic, sizes of both, crc of both
 MAGIC = b"mareyix1"
 
@@ -34,6 +35,13 @@ def read(path: str, is_live: bool) -> tuple[bytes, bytes]:
         kept = _view.open(path)
         _keep(place, kept)
     return kept
+
+
+def is_kept(path: str) -> bool:
+    """Does read() have nothing to build?"""
+    stat = Path(path).stat()
+    place = _place(path, stat)
+    return stat.st_size < WORTH_KEEPING or (place is not None and place.exists())
 
 
 def is_live(path: str) -> bool:

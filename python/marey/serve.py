@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from marey import _index
+from marey import _index, _view
 from marey._errors import MareyError
 
 PAGE = Path(__file__).parent / "_page" / "page.html"
@@ -57,13 +57,29 @@ class Shown:
                 self._built = (version, info, index)
             return self._built[1:]
 
+    def has_coarse(self, is_live: bool) -> bool:
+        """Is there something to see before the index is built?"""
+        return not (is_live or self._built or _index.is_kept(self.path))
+
+    def coarse(self) -> bytes | None:
+        """Names and the index of a sample: the size of the names, then both. None: the
+        index itself is there as quickly."""
+        made = _view.coarse(self.path, _index.SAMPLE_EVENTS)
+        return (
+            None
+            if made is None
+            else len(made[0]).to_bytes(8, "little") + b"".join(made)
+        )
+
     def status(self) -> bytes:
+        is_live = self.is_live()
         return json.dumps(
             {
                 "name": self.name,
                 "size": self.size(),
-                "live": self.is_live(),
+                "live": is_live,
                 "index": True,
+                "coarse": self.has_coarse(is_live),
             }
         ).encode()
 
@@ -128,6 +144,12 @@ class Handler(BaseHTTPRequestHandler):
             self._send(shown.status(), "application/json")
         elif what == "info":
             self._send(shown.info_and_index()[0], "application/json")
+        elif what == "coarse":
+            sample = shown.coarse()
+            if sample is None:
+                self._refuse(HTTPStatus.NOT_FOUND)
+            else:
+                self._send(sample, "application/octet-stream")
         elif what == "index":
             self._send(shown.info_and_index()[1], "application/octet-stream")
         elif what == "trace":

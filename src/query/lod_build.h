@@ -68,7 +68,8 @@ struct marey_lod_builder {
     uint32_t lane_count;
     int64_t begin_ns;
     int64_t end_ns;
-    bool is_empty; /* a tile that says nothing, not that there is nothing */
+    const double *stretches; /* by extent, of a sample; borrowed; or NULL */
+    bool is_empty;           /* a tile that says nothing, not that there is nothing */
 };
 
 /* A tile has a fixed window and one lane, whose index here is 0. */

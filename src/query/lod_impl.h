@@ -5,6 +5,7 @@
  * lod_walk.c   a trace -> the stream
  * lod_parts.c  a whole trace -> parts that are made apart, on several cores
  * lod_part.c   one of them
+ * lod_coarse.c a sample of a trace -> an index for the first moment
  * lod.c        an index -> rectangles
  * lod_hist.c   an index -> density of a search
  * lod_stored.c the index that a trace brings along

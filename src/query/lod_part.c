@@ -130,6 +130,27 @@ take_beat(struct lod_worker *worker, struct lod_part *part, const struct beat *b
     }
 }
 
+/* Of a sample: a time within the events that were played, in the chunk they stand
+ * for. */
+static void
+stretch_beat(const struct lod_worker *worker, struct beat *beat)
+{
+    const struct player *player = &worker->player;
+    const struct player_stream *stream = &player->streams[0];
+
+    if (stream->next_extent == 0)
+        return;
+    uint32_t index = stream->stream->first + stream->next_extent - 1;
+    const struct marey_extent *extent = &player->trace->directory->extents[index];
+    int64_t base_ns = clock_ns(&player->trace->clock, extent->base_ticks);
+    int64_t end_ns = clock_ns(&player->trace->clock, extent->end_ticks);
+    if (worker->stretches[index] <= 1 || beat->time_ns <= base_ns)
+        return;
+    double later = (double)(beat->time_ns - base_ns) * worker->stretches[index];
+    beat->time_ns =
+        later < (double)(end_ns - base_ns) ? base_ns + (int64_t)later : end_ns;
+}
+
 /* ---- the part ---- */
 
 /* What goes on in the next part, and whether nothing is missing before it. */
@@ -178,6 +199,8 @@ lod_part_make(struct lod_worker *worker, struct lod_part *part)
         lod_lane_start(&builder->lanes[0], part->begin_ns);
     while (has_memory && (part->is_last || stream->phase != PHASE_END) &&
            marey_player_next(player, &beat)) {
+        if (MAREY_UNLIKELY(worker->stretches != NULL) && stream->phase != PHASE_END)
+            stretch_beat(worker, &beat);
         if (MAREY_UNLIKELY(beat.lane->index != part->lane))
             part->is_torn = true;
         else

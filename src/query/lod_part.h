@@ -62,6 +62,7 @@ struct lod_part {
 /* Who makes parts, one after the other. */
 struct lod_worker {
     struct player player;
+    const double *stretches; /* by extent; borrowed; NULL: times are as they are */
     struct marey_lod_builder builder; /* of one lane */
     enum marey_status status;
     struct marey_error error;

@@ -288,6 +288,7 @@ work(void *context, unsigned number)
     if (!lod_worker_init(worker, parts->trace, &parts->whole->options)) {
         give_up(parts, worker->status, &worker->error);
     } else {
+        worker->stretches = parts->whole->stretches;
         while (!is_over(parts)) {
             size_t at = __atomic_fetch_add(&parts->next, 1, __ATOMIC_RELAXED);
             if (at >= parts->count)

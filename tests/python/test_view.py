@@ -11,6 +11,7 @@ from pathlib import Path
 
 import marey
 import pytest
+import trace_builder
 from marey import _view
 from marey.serve import PAGE, Server, byte_range
 from view_trace import small_trace
@@ -21,12 +22,18 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return small_trace(tmp_path_factory.mktemp("view") / "small <b>.marey")
 
 
-@pytest.fixture(scope="module")
-def server(trace: Path) -> Iterator[Server]:
-    with Server(str(trace)) as one:
+@contextlib.contextmanager
+def running(path: Path) -> Iterator[Server]:
+    with Server(str(path)) as one:
         threading.Thread(target=one.serve_forever, daemon=True).start()
         yield one
         one.shutdown()
+
+
+@pytest.fixture(scope="module")
+def server(trace: Path) -> Iterator[Server]:
+    with running(trace) as one:
+        yield one
 
 
 def ask(
@@ -136,3 +143,48 @@ def test_a_picture_is_a_png(trace: Path, tmp_path: Path) -> None:
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
     assert data[12:16] == b"IHDR"
     assert data.endswith(b"IEND\xaeB`\x82")
+
+
+def build_long(path: Path) -> Path:
+    builder = trace_builder.Builder()
+    process = builder.process()
+    main, work = process.function("main"), process.function("work")
+    lane = process.lane()
+    lane.enter(main, dt=50)
+    for _ in range(150):
+        for _ in range(400):
+            lane.call(work, dt=90)
+        lane.seal()
+    lane.leave()
+    lane.seal()
+    return builder.write(path)
+
+
+def test_a_first_impression_is_there_before_the_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("marey._index.WORTH_KEEPING", 1)
+    monkeypatch.setattr("marey._index.SAMPLE_EVENTS", 1000)
+    path = build_long(tmp_path / "long.marey")
+    with running(path) as server:
+        base = f"/{server.secret}"
+        assert json.loads(ask(server, f"{base}/status")[2])["coarse"]
+        status, _, sample = ask(server, f"{base}/coarse")
+        assert status == 200
+        size = int.from_bytes(sample[:8], "little")
+        index = sample[8 + size :]
+        assert sample[8 : 8 + size] == ask(server, f"{base}/info")[2]
+        whole = ask(server, f"{base}/index")[2]
+        assert index != whole
+        assert index[:8] == whole[:8]  # both are one,
+        assert index[24:32] == whole[24:32]  # and end at the same time
+        # Once the index is kept nobody asks for less.
+        assert not json.loads(ask(server, f"{base}/status")[2])["coarse"]
+    with running(path) as server:
+        assert not json.loads(ask(server, f"/{server.secret}/status")[2])["coarse"]
+
+
+def test_a_small_trace_needs_no_first_impression(server: Server) -> None:
+    assert not json.loads(ask(server, f"/{server.secret}/status")[2])["coarse"]
+    assert ask(server, f"/{server.secret}/coarse")[0] == 404

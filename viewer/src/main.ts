@@ -3,6 +3,7 @@ import { Client } from './data/client'
 import { Core } from './data/core'
 import { Drawing } from './data/drawing'
 import {
+  fetchIndex,
   openFile,
   openReport,
   openServed,
@@ -54,11 +55,26 @@ async function start(opened: Opened, wasm: Uint8Array<ArrayBuffer>): Promise<Run
   const app = new App(session)
   performance.mark('marey-first-picture')
   if (!isOpen && opened.source.kind === 'url')
-    open().then(
-      () => dataIsHere(session),
-      (error: unknown) => note(app, error),
-    )
+    refine(session, app)
+      .then(open)
+      .then(
+        () => dataIsHere(session),
+        (error: unknown) => note(app, error),
+      )
   return { app, session }
+}
+
+/** What was drawn of a sample is drawn of everything. */
+async function refine(session: Session, app: App): Promise<void> {
+  const { opened } = session
+  if (!opened.isCoarse) return
+  const { whole, span } = session
+  await session.setIndex(await fetchIndex())
+  opened.isCoarse = false
+  opened.note = ''
+  if (span.from === whole.from && span.to === whole.to) session.show(session.whole)
+  app.showSummary()
+  session.tell('data', 'layout')
 }
 
 function messageOf(error: unknown): string {

@@ -186,6 +186,21 @@ compare(struct marey_trace *trace, bool has_totals)
     return sums.leaf_count;
 }
 
+/* A sample is drawn, whatever the trace is like. */
+static void
+check_coarse(struct marey_trace *trace)
+{
+    struct marey_lod_options options = MAREY_LOD_ALL;
+    struct marey_lod lod;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+
+    if (marey_lod_build_coarse(trace, &options, 300, &bytes, &size, NULL) != MAREY_OK)
+        return;
+    CHECK_EQ(marey_lod_open(bytes, size, &lod), MAREY_OK);
+    free(bytes);
+}
+
 static uint64_t
 attempt(uint32_t number, bool may_lose, unsigned flips)
 {
@@ -199,6 +214,7 @@ attempt(uint32_t number, bool may_lose, unsigned flips)
             (uint8_t)(1u << dice(8));
     struct marey_trace *trace = told_open(builder);
     uint64_t leaves = compare(trace, is_whole);
+    check_coarse(trace);
     told_close(trace, builder);
     return leaves;
 }

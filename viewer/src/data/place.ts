@@ -8,7 +8,8 @@ export interface Opened {
   info: TraceInfo | null // null: the worker has to read it
   index: Uint8Array | null
   sources: Record<string, string> | null // texts by path, of a report
-  note: string // what is missing, of a report
+  note: string // what is missing
+  isCoarse: boolean // the index is of a sample; fetchIndex() has the whole
   isLive: boolean
 }
 
@@ -23,6 +24,7 @@ interface Status {
   size: number
   live: boolean
   index: boolean
+  coarse: boolean
 }
 
 async function unpacked(
@@ -67,6 +69,7 @@ export async function openReport(head: ReportHead): Promise<Opened> {
       ? (JSON.parse(decoder.decode(sources)) as Record<string, string>)
       : null,
     note: head.note ?? '',
+    isCoarse: false,
     isLive: false,
   }
 }
@@ -93,12 +96,31 @@ export async function serverStatus(): Promise<Status | null> {
   }
 }
 
+/** Names and the index of a sample: there before the index itself is made. */
+async function fetchCoarse(): Promise<[TraceInfo, Uint8Array] | null> {
+  const reply = await fetch('coarse')
+  if (!reply.ok) return null
+  const bytes = await reply.arrayBuffer()
+  const size = Number(new DataView(bytes).getBigUint64(0, true))
+  const text = new TextDecoder().decode(new Uint8Array(bytes, 8, size))
+  return [JSON.parse(text) as TraceInfo, new Uint8Array(bytes, 8 + size)]
+}
+
+export async function fetchIndex(): Promise<Uint8Array> {
+  const reply = await fetch('index')
+  if (!reply.ok) throw new Error(await reply.text())
+  return new Uint8Array(await reply.arrayBuffer())
+}
+
 /** Relative addresses only: the page may lie behind any prefix. */
 export async function openServed(status: Status): Promise<Opened> {
   const url = new URL('trace', document.baseURI.replace(/[?#].*$/, '')).href
   let info: TraceInfo | null = null
   let index: Uint8Array | null = null
-  if (status.index) {
+  const coarse = status.coarse ? await fetchCoarse() : null
+  if (coarse) {
+    ;[info, index] = coarse
+  } else if (status.index) {
     const [infoReply, indexReply] = await Promise.all([fetch('info'), fetch('index')])
     if (infoReply.ok && indexReply.ok) {
       info = (await infoReply.json()) as TraceInfo
@@ -111,7 +133,8 @@ export async function openServed(status: Status): Promise<Opened> {
     info,
     index,
     sources: null,
-    note: '',
+    note: coarse ? 'A first impression: the whole is being read…' : '',
+    isCoarse: coarse !== null,
     isLive: status.live,
   }
 }
@@ -124,6 +147,7 @@ export function openFile(file: File): Opened {
     index: null,
     sources: null,
     note: '',
+    isCoarse: false,
     isLive: false,
   }
 }
