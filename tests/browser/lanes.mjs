@@ -96,5 +96,16 @@ const first = await session('session.playhead')
 await page.click('text=return ›')
 await settle(`session.playhead > ${first}`)
 shown.returns = [first, await session('session.playhead')]
+
+// The address keeps how the lanes are arranged.
+await page.focus('[data-lane="0"] [data-part="name"]')
+await page.keyboard.press('Alt+ArrowDown')
+await page.click('[data-lane="0"] .fold')
+const kept = await session('app.places.address()')
+await page.goto('about:blank')
+await page.goto(kept)
+await settle('session.hasData')
+shown.keptOrder = await order()
+shown.keptFolds = await session('session.states.map((state) => state.fold)')
 await browser.close()
 console.log(JSON.stringify(shown))

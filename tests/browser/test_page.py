@@ -162,6 +162,8 @@ def test_lanes_are_arranged_and_read(server: Server) -> None:
     assert shown["slowestInside"] == 380  # 40, 40 in len, 300
     first, second = shown["returns"]
     assert 0 < second - first < 1000
+    assert shown["keptOrder"] == turned
+    assert shown["keptFolds"] == ["all", "thin"]
 
 
 @needs_browser

@@ -1,4 +1,5 @@
 /** What the address holds, so that a link shows the same. Pure. */
+import { readArrangement, writeArrangement, type Arrangement } from './arrangement'
 import { isFiltering, readFilter, writeFilter, type Filter } from './filter'
 import type { Span } from './window'
 
@@ -11,6 +12,7 @@ export interface Place {
   tab?: string
   playhead?: number
   filter?: Filter
+  lanes?: Arrangement
 }
 
 function number(text: string | undefined): number | null {
@@ -40,6 +42,7 @@ export function writePlace(place: Place): string {
   if (place.tab) put('t', place.tab)
   if (place.playhead !== undefined) put('p', String(Math.round(place.playhead)))
   if (place.filter && isFiltering(place.filter)) put('f', writeFilter(place.filter))
+  if (place.lanes) parts.push(...writeArrangement(place.lanes))
   return parts.join('&')
 }
 
@@ -64,5 +67,7 @@ export function readPlace(hash: string): Place {
   if (playhead !== null) place.playhead = playhead
   const filter = parameters.get('f')
   if (filter) place.filter = readFilter(filter)
+  const lanes = readArrangement(parameters.get('o'), parameters.get('l'))
+  if (lanes) place.lanes = lanes
   return place
 }

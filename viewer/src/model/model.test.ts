@@ -6,6 +6,12 @@ import { readPlace, writePlace, type Place } from './address'
 import { calledName, findCalls } from './callees'
 import { functionsKept, NO_FILTER, readFilter, writeFilter } from './filter'
 import { flameBoxes, inverted, upright } from './flame'
+import {
+  arranged,
+  arrangementOf,
+  readArrangement,
+  writeArrangement,
+} from './arrangement'
 import { layout, laneStates, stripAt } from './lanes'
 import { compile, findFunctions } from './search'
 import type { TraceInfo } from './trace'
@@ -206,4 +212,19 @@ test('calls are found in the text by the names of what was called', () => {
     ['2', 0, false],
     ['4', 0, false],
   ])
+})
+
+test('lanes are arranged again as an address says, usual ones take no room', () => {
+  const usual = laneStates(info, () => 9)
+  assert.deepEqual(writeArrangement(arrangementOf(usual, usual)), [])
+  const turned = [...usual].reverse().map((state) => ({ ...state }))
+  turned[0]!.isPinned = true
+  turned[1]!.fold = 'thin'
+  const parts = writeArrangement(arrangementOf(turned, usual))
+  const parameters = new URLSearchParams(parts.join('&'))
+  const want = readArrangement(parameters.get('o'), parameters.get('l'))!
+  assert.deepEqual(arranged(usual, want), turned)
+  const nothing = { order: [], lanes: new Map() }
+  assert.deepEqual(readArrangement('x_-1', '1z_p_2hh9'), nothing)
+  assert.equal(readArrangement(null, null), undefined)
 })

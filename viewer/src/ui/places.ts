@@ -1,5 +1,6 @@
 /** The address of the page says what is shown, and shows what it says. */
 import { isFiltering, NO_FILTER } from '../model/filter'
+import { arranged, arrangementOf } from '../model/arrangement'
 import { readPlace, writePlace, type Place } from '../model/address'
 import type { Session } from '../view/session'
 import type { Finder } from './finder'
@@ -15,7 +16,10 @@ export class Places {
     private readonly reveal: (lane: number, depth: number) => void,
   ) {
     session.on(
-      ['window', 'chosen', 'area', 'search', 'marks', 'tab', 'playhead', 'filter'],
+      [
+        ...(['window', 'chosen', 'area', 'search', 'marks', 'tab'] as const),
+        ...(['playhead', 'filter', 'layout'] as const),
+      ],
       () => this.schedule(),
     )
     session.on('filter', () => {
@@ -43,6 +47,10 @@ export class Places {
     const isFiltered = JSON.stringify(filter) !== JSON.stringify(session.filter)
     if (isFiltered) session.setFilter(filter).catch(() => undefined)
     if (place.window) session.show(place.window)
+    if (place.lanes) {
+      session.states = arranged(session.states, place.lanes)
+      session.arrange()
+    }
     if (place.search !== undefined && place.search !== this.place().search) {
       this.finder.set(place.search)
     }
@@ -86,6 +94,8 @@ export class Places {
       search: session.value === '' ? session.query : `=${session.value}`,
       marks: session.marks,
     }
+    const lanes = arrangementOf(session.states, session.usual)
+    if (lanes.order.length > 0 || lanes.lanes.size > 0) place.lanes = lanes
     if (isFiltering(session.filter)) place.filter = session.filter
     const { span, whole } = session
     if (span.from > whole.from || span.to < whole.to) place.window = span

@@ -49,6 +49,7 @@ export type Topic =
 export class Session {
   info: TraceInfo
   states: LaneState[] = []
+  usual: LaneState[] = [] // as they are shown at first
   series: Series[] = []
   strips: Strip[] = []
   height = 0
@@ -121,6 +122,7 @@ export class Session {
     this.series = this.drawing.series()
     const seen = Math.floor((window.innerHeight * LANES_SHARE) / this.rowHeight)
     this.states = laneStates(this.info, (lane) => this.drawing.rows(lane), seen)
+    this.usual = this.states.map((state) => ({ ...state }))
     const order = new Map([...before.keys()].map((lane, i) => [lane, i]))
     const placeOf = (state: LaneState) => order.get(state.lane) ?? Infinity
     if (order.size > 0)
