@@ -23,6 +23,7 @@ from trace_builder import (
     LEFT_OUT,
     MAIN,
     SPAN,
+    TRANSACTION,
     Builder,
     C,
     Lane,
@@ -551,6 +552,36 @@ def notes() -> bytes:
     process.options('{"exact": true}')
     process.note("something a person should know")
     lane.call(module)
+    return finish(builder, process, lane)
+
+
+@golden
+def transactions() -> bytes:
+    """Units of work, what was left out of them, and a part that is still to be kept."""
+    builder, process, lane, (module, _, _) = start()
+    request = process.function("request", module="app", line=9, flags=TRANSACTION)
+    block = process.function("query", flags=SPAN | TRANSACTION)
+    tiny = process.function("tiny", module="app", line=20)
+    process.options("v=1;path=run.marey;keep=transaction:query;keep_after_ns=1000")
+    lane.enter(module)
+    for number in range(3):
+        lane.enter(request)
+        lane.values(1, lane.blob({"number": number}))
+        lane.enter(block)
+        lane.call(tiny)
+        lane.instant("marey.annotate", lane.blob({"": f"SELECT {number}"}))
+        if number == 1:
+            process.left_out(tiny, lane.now)
+            process.unrecorded(tiny, lane.now, 1_000, 0)
+            lane.unwind("KeyError")
+            lane.unwind("KeyError")
+            builder.keeps.append((process.serial, 1, lane.now - 60, lane.now))
+            continue
+        lane.leave()
+        lane.leave()
+    lane.leave()
+    process.unrecorded(tiny, lane.now, 1_000, 234_000)
+    process.window(1_000, lane.now, "transaction:query: took 0.001 ms")
     return finish(builder, process, lane)
 
 

@@ -129,6 +129,7 @@ class Process:
     notes: list[str] = field(default_factory=list)
     flow: int = 0
     child_ends: list[tuple[int, int, int]] = field(default_factory=list)
+    left_out: dict[int, list[int]] = field(default_factory=dict)
     became_other: int | None = None
 
 
@@ -498,6 +499,16 @@ def define(trace: Trace, process: Process, tag: int, body: Bytes) -> None:
         process.options = body.rest()
     elif tag == 12:
         process.notes.append(body.rest())
+    elif tag == 22:
+        body.u64(), body.u64()
+        process.notes.append(body.rest())
+    elif tag == 23:
+        number = identifier(body)
+        process.left_out.setdefault(number, [body.u64(), 0, 0])
+    elif tag == 28:
+        number, _ = identifier(body), body.u64()
+        if number in process.left_out:
+            process.left_out[number][1:] = [body.varint(), body.varint()]
     elif tag == 14:
         ticks, pid = body.u64(), body.varint()
         process.child_ends.append((ticks, pid, body.zigzag()))
@@ -909,6 +920,10 @@ def dump(trace: Trace) -> Iterator[str]:
     """What a trace holds, one line a thing, the same for every reader."""
     for process in trace.processes.values():
         yield f"process {process.serial} pid {process.pid} {plain(process.program)}"
+        for number, (ticks, counted, estimated) in process.left_out.items():
+            name = plain(process.functions[number].name)
+            since = f"{trace.ns(ticks)}: {counted} counted, {estimated} estimated"
+            yield f"  left out {name} since {since}"
     for lane in sorted(trace.lanes.values(), key=lambda one: one.serial):
         yield f"lane {lane.serial} process {lane.process} {plain(lane.name)}"
         for event in lane.events:

@@ -25,6 +25,7 @@ PAD, EVENTS, DEFINITIONS, BLOBS, SOURCE, PACKED, INDEX, LEFT_OUT = range(1, 9)
 RING, UNMAPPED = 1, 2  # flags of a file
 SLOT, CELL = 1, 2  # flags of an extent
 C, GENERATOR, COROUTINE, ASYNC_GENERATOR, SPAN = 1, 2, 4, 8, 16  # of a function
+TRANSACTION = 32
 MAIN, EARLIER = 1, 2  # of a lane
 
 
@@ -120,6 +121,7 @@ class Builder:
     body: bytearray = field(default_factory=bytearray)
     ring_next: int = 0
     source_keys: list[int] = field(default_factory=list)
+    keeps: list[tuple[int, int, int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.ring_offset = 0
@@ -234,6 +236,8 @@ class Builder:
             sum(lane.sealed for lane in self.lanes),
             sum(lane.lost for lane in self.lanes),
         )
+        for at, (serial, rule, begin, matched) in enumerate(self.keeps):
+            struct.pack_into("<IIQQ", head, 336 + at * 24, rule, serial, begin, matched)
         for key in self.source_keys:
             at = key % 448
             while any(head[512 + at * 8 : 520 + at * 8]):
@@ -356,6 +360,18 @@ class Process:
 
     def note(self, text: str) -> None:
         self.record(12, utf8(text))
+
+    def window(self, from_ticks: int, to_ticks: int, why: str) -> None:
+        self.record(22, u64(from_ticks) + u64(to_ticks) + utf8(why))
+
+    def left_out(self, function: int, ticks: int) -> None:
+        self.record(23, varint(function) + u64(ticks))
+
+    def unrecorded(
+        self, function: int, ticks: int, counted: int, estimated: int
+    ) -> None:
+        body = varint(function) + u64(ticks) + varint(counted) + varint(estimated)
+        self.record(28, body)
 
     def slot(self, size: int = 4096) -> None:
         """What is not sealed at the end stays in an open chunk here."""

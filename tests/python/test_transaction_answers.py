@@ -286,3 +286,21 @@ def test_what_opentelemetry_gets_is_what_it_expects(tmp_path: Path) -> None:
         assert (len(span.trace_id), len(span.span_id)) == (16, 8)
     resource = data.resource_spans[0].resource.attributes
     assert "service.name" in {a.key for a in resource}
+
+
+def test_a_golden_trace_of_transactions() -> None:
+    with marey.open(harness.TESTS / "golden" / "transactions.marey") as trace:
+        assert trace.check() == ([], 0)
+        assert trace.info().is_window
+        assert trace.notes[-1] == "transaction:query: took 0.001 ms"
+        rows = {row.name: (row.count, row.errors) for row in trace.transactions().rows}
+        assert rows == {
+            "app:request": (3, 1),
+            **{f"SELECT {number}": (1, number == 1) for number in range(3)},
+        }
+        [(tiny, calls)] = trace.left_out_calls.items()
+        assert trace.functions[tiny].name == "tiny"
+        assert calls == (235_000, False)
+        [due] = trace.keeps_due
+        assert due.rule == "transaction:query"
+        assert due.until_ns - due.from_ns == 60
