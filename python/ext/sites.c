@@ -136,8 +136,8 @@ is_safe(const uint8_t *units, Py_ssize_t unit)
     return false;
 }
 
-bool
-sites_is_safe(PyCodeObject *code, Py_ssize_t offset)
+static bool
+judge(PyCodeObject *code, Py_ssize_t offset)
 {
     struct pc_exception saved = pc_exception_take();
     PyObject *bytes = PyCode_GetCode(code);
@@ -148,5 +148,28 @@ sites_is_safe(PyCodeObject *code, Py_ssize_t offset)
     Py_XDECREF(bytes);
     PyErr_Clear();
     pc_exception_give(saved);
+    return result;
+}
+
+/* Verdicts, for sites that stay on ask again at each event: the function's id, which is
+ * never used again, above 31 bits of the offset and one for the verdict. 0: none. */
+#define VERDICTS_MAX 4096
+static _Atomic uint64_t verdicts[VERDICTS_MAX];
+
+bool
+sites_is_safe(PyCodeObject *code, Py_ssize_t offset)
+{
+    const struct marey_function *function = codes_known(code);
+    uint64_t id = function == NULL ? 0 : function->id;
+    uint64_t key = id << 32 | (uint64_t)offset << 1;
+    _Atomic uint64_t *place =
+        &verdicts[(id * 31 + (uint64_t)offset / 2) % VERDICTS_MAX];
+    uint64_t verdict = atomic_load_explicit(place, memory_order_relaxed);
+
+    if (id != 0 && (verdict & ~UINT64_C(1)) == key)
+        return (verdict & 1) != 0;
+    bool result = judge(code, offset);
+    if (id != 0)
+        atomic_store_explicit(place, key | result, memory_order_relaxed);
     return result;
 }

@@ -656,6 +656,44 @@ while deep:
 """
 
 
+def test_compiled_files_and_evaluations_are_what_they_were(tmp_path: Path) -> None:
+    (tmp_path / "counted.py").write_text(
+        "count = 0\n"
+        "def one(n):\n"
+        "    global count\n"
+        "    count += 1\n"
+        "    return n\n"
+        "class Box: pass\n"
+        "def use():\n"
+        "    boxes = [Box()]\n"
+        "    boxes[one(0)].x = one(7)\n"
+        "    for boxes[one(0)].x in (one(1), one(2)): pass\n"
+        "    (y := one(3)); z = [one(v) for v in range(one(2))]; y += one(y)\n"
+        "    print('said', one(4))\n"
+        "    return count\n"
+    )
+    program = "import counted\nprint(counted.use())\n"
+    rules = ["entry:."]
+    if SEES_STORES:
+        rules += ["var:.", "attr:.", "number:.", "exc:all", "print", "lines:*"]
+    options = [word for rule in rules for word in ("--log", rule)]
+    (tmp_path / "main.py").write_text(program)
+    done: list[bytes] = []
+    where: Any = {"cwd": tmp_path, "env": {"PYTHONDONTWRITEBYTECODE": ""}}
+    for words in ([], options):
+        if words:
+            trace = tmp_path / "t.marey"
+            run = harness.record(trace, Path("main.py"), options=words, **where)
+        else:
+            run = harness.run([sys.executable, "main.py"], **where)
+        assert (run.stdout, run.stderr) == ("said 4\n12\n", "")
+        (compiled,) = (tmp_path / "__pycache__").iterdir()
+        assert compiled.name.startswith("counted.")
+        done.append(compiled.read_bytes())
+        compiled.unlink()
+    assert done[0] == done[1]
+
+
 def test_hostile_objects_are_not_asked(tmp_path: Path) -> None:
     rules = ["entry:."]
     if SEES_STORES:
