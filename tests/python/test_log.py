@@ -597,9 +597,13 @@ def test_what_a_program_says_is_told_and_said(tmp_path: Path) -> None:
     assert [e.values[""] for e in audits] == [5]
     assert any(e.text == "open" for e in told["audit"])
     assert b"hunter2" not in (tmp_path / "run.marey").read_bytes()
+    shown_log = harness.marey("show", "--log", tmp_path / "run.marey").stdout
+    for name in ("app.db: ", "UserWarning: "):
+        (line,) = [one for one in shown_log.splitlines() if name in one]
+        where, _, number = line.rpartition(":")
+        assert (where.endswith("  // program.py"), number.isdigit()) == (True, True)
     if SEES_STORES:
         assert len(told["print"]) == 5  # Noisy's own one, too
-        shown_log = harness.marey("show", "--log", tmp_path / "run.marey").stdout
         assert "one, 2" in shown_log
 
 
