@@ -1,7 +1,7 @@
 /** The table of functions of the window, the area, or the whole trace. */
 import { Dropped } from '../data/client'
 import type { Total, Totals } from '../data/protocol'
-import { formatCount, formatDuration } from '../base/units'
+import { formatCount, formatDuration, plural } from '../base/units'
 import {
   functionFull,
   functionLabel,
@@ -385,7 +385,7 @@ export class Functions {
       if (session.fn === fn)
         replace(
           slowest,
-          make('h3', {}, `Durations of ${formatCount(calls.count)} calls`),
+          make('h3', {}, `Durations of ${plural(calls.count, 'call')}`),
           histogramView(calls.histogram, -1),
           make('h3', {}, 'Slowest'),
           slowestTable(session, fn, calls.slowest, this.goTo),

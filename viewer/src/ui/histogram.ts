@@ -42,6 +42,7 @@ export function histogramView(histogram: readonly number[], mark: number): HTMLE
       make('span', {}, formatDuration(2 ** (last + 1))),
     ),
   )
-  figure.style.maxWidth = `${(last - first + 1) * 28}px`
+  // Wide enough for both ends' names, also of one column.
+  figure.style.maxWidth = `${Math.max((last - first + 1) * 28, 150)}px`
   return figure
 }

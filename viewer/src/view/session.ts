@@ -117,6 +117,7 @@ export class Session {
   /** After a new index: lanes and the whole window, what the user folded kept. */
   takeIndex(): void {
     const before = new Map(this.states.map((state) => [state.lane, state]))
+    const foldsBefore = new Map(this.usual.map((state) => [state.lane, state.fold]))
     const end = Math.max(this.drawing.end(), this.info.duration_ns, 1)
     this.whole = { from: Math.min(this.drawing.begin(), 0), to: end }
     this.series = this.drawing.series()
@@ -134,7 +135,8 @@ export class Session {
       const old = before.get(state.lane)
       if (old)
         Object.assign(state, {
-          fold: old.fold,
+          // What nobody touched is folded as its rows of now ask for.
+          fold: old.fold === foldsBefore.get(old.lane) ? state.fold : old.fold,
           isHidden: old.isHidden,
           isPinned: old.isPinned,
         })
