@@ -54,7 +54,10 @@ EXPECTED: list[tuple[str, str]] = [
         r"test_tracemalloc.*(test_get_traced_memory|exit status)",
         "counts the interpreter's own memory; Marey keeps a slot on each code object",
     ),
-    (r"test_dis:", "looks at bytecode that adapts itself, which watched code does not"),
+    (
+        r"test_(dis|opcache|type_cache):",
+        "looks at bytecode that adapts itself, which watched code does not",
+    ),
     (
         r"test_(exceptions|capi).*(memory_error_in_PyErr|set_nomemory|exit status)",
         "lets the first memory allocations fail and counts them",
