@@ -145,6 +145,23 @@ def test_an_output_folder_that_takes_no_file(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_trace_is_for_its_owner_and_follows_no_link(tmp_path: Path) -> None:
+    """In a folder of all, where another put a link to a file of ours, or to none."""
+    program, precious = tmp_path / "p.py", tmp_path / "precious"
+    program.write_text("print('ran')\n")
+    precious.write_text("mine")
+    trace = tmp_path / "t.marey"
+    done = harness.record(trace, program, preexec_fn=lambda: os.umask(0))
+    assert done.returncode == 0
+    assert trace.stat().st_mode & 0o7777 == 0o600
+    for name, target in (("a.marey", precious), ("b.marey", tmp_path / "none")):
+        link = tmp_path / name
+        link.symlink_to(target)
+        harness.record(link, program)
+        assert precious.read_text() == "mine"
+        assert not (tmp_path / "none").exists()
+
+
 STARTS_AND_STOPS = """\
 import dis, os, sys, threading
 import marey
