@@ -22,7 +22,7 @@ lod_array_add(struct lod_array *array, size_t extra, size_t size)
 
     if (need < extra)
         return NULL;
-    if (need > array->capacity) {
+    if (need > array->capacity || array->items == NULL) {
         size_t capacity = array->capacity < 64 ? 64 : array->capacity * 2;
         void *items;
 
