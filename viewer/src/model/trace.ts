@@ -56,7 +56,7 @@ export interface TraceInfo {
   skipped_bytes: number
   cost_python_ps: number
   cost_c_ps: number
-  left_out: LeftOut[]
+  left_out?: LeftOut[] // what an earlier Marey stored beside a trace has none
   processes: ProcessInfo[]
   lanes: LaneInfo[]
   functions: FunctionColumns

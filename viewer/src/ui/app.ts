@@ -273,15 +273,14 @@ export class App {
 
   showSummary(): void {
     const { info, opened } = this.session
+    const left = info.left_out?.length ?? 0
     document.title = `${opened.name} — Marey`
     byId('trace-name').textContent = opened.name
     byId('trace-facts').textContent =
       `${formatDuration(info.duration_ns)} · ${plural(info.events, 'event')} · ` +
       plural(info.functions.name.length, 'function') +
       (info.lost ? ` · ${formatMany(info.lost)} events lost` : '') +
-      (info.left_out.length
-        ? ` · ${plural(info.left_out.length, 'function')} left out`
-        : '') +
+      (left > 0 ? ` · ${plural(left, 'function')} left out` : '') +
       (opened.isLive ? ' · recording' : '')
     byId('trace-facts').classList.toggle('loss', info.lost > 0)
     byId('note').textContent = opened.note

@@ -563,13 +563,13 @@ function overview(session: Session): HTMLElement {
       (info.processes.length === 1 ? 'process' : 'processes'),
   )
   put('Size', formatBytes(info.size_bytes))
-  const left = info.left_out.length
-  if (left > 0)
+  const left = info.left_out ?? []
+  if (left.length > 0)
     put(
       'Left out',
-      `${formatCount(left)} ${left === 1 ? 'function' : 'functions'} to save time, ` +
-        'first ' +
-        info.left_out
+      `${formatCount(left.length)} ${left.length === 1 ? 'function' : 'functions'} ` +
+        'to save time, first ' +
+        left
           .slice(0, 3)
           .map((one) => functionLabel(info, one.function))
           .join(', '),
