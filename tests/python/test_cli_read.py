@@ -224,6 +224,8 @@ def test_json_of_report_has_stable_names(shop: Path) -> None:
         "p90_ns": 100,
         "p99_ns": 100,
         "left_out_since_ns": None,
+        "calls_not_recorded": 0,
+        "calls_not_recorded_exact": True,
     }
     assert 0 < row["corrected_self_ns"] <= 260
     assert [c["name"] for c in callers] == ["main", None]
