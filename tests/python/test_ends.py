@@ -163,7 +163,7 @@ def test_a_trace_is_for_its_owner_and_follows_no_link(tmp_path: Path) -> None:
 
 
 STARTS_AND_STOPS = """\
-import dis, os, sys, threading
+import dis, os, sys, threading, time
 import marey
 
 def leaf(n):
@@ -196,6 +196,9 @@ if sys.version_info >= (3, 12):
                 print(function.__name__, row.opname)
 print(sys.getprofile(), sys.gettrace(), threading.getprofile())
 print([name for name in os.environ if name.startswith("MAREY_TRACE")])
+deadline = time.monotonic() + 30  # a thread that is joined may yet be on its way out
+while len(os.listdir("/proc/self/task")) > 1 and time.monotonic() < deadline:
+    time.sleep(0.01)
 print(threading.active_count(), len(os.listdir("/proc/self/task")))
 """
 

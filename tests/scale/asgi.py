@@ -231,6 +231,11 @@ def record(folder: Path, requests: int, every: int) -> Path:
     return kept
 
 
+def is_before(from_ns: int, begin_ns: int) -> bool:
+    """Whether a window begins as long before a call as --keep-before says."""
+    return abs(from_ns - max(0, begin_ns - 100e6)) < 1e6
+
+
 def main() -> int:
     if sys.argv[1:2] == ["p99"]:
         return compare(int(sys.argv[2]) if len(sys.argv) > 2 else 400_000)
@@ -247,13 +252,13 @@ def main() -> int:
         for path in paths:
             with marey.open(path) as trace:
                 calls = list(trace.calls())
-                begin_ns = trace.info().window_from_ns + 100e6  # --keep-before
+                from_ns = trace.info().window_from_ns  # 0: nothing is older
                 slow = [
                     call
                     for call in calls
                     if call.name == "app"
                     and call.duration_ns > 300e6
-                    and abs(call.begin_ns - begin_ns) < 1e6
+                    and is_before(from_ns, call.begin_ns)
                 ]
                 names = {call.name for call in calls}
                 facts = (
