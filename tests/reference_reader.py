@@ -123,6 +123,7 @@ class Process:
     strings: dict[int, str] = field(default_factory=dict)
     files: dict[int, tuple[str, int]] = field(default_factory=dict)
     functions: dict[int, Function] = field(default_factory=dict)
+    call_sites: dict[int, tuple[Function, int]] = field(default_factory=dict)
     clocks: list[tuple[int, int, int, int]] = field(default_factory=list)
     costs: dict[int, int] = field(default_factory=dict)
     options: str = ""
@@ -469,6 +470,13 @@ def define(trace: Trace, process: Process, tag: int, body: Bytes) -> None:
             number, body.rest(), process.strings.get(module, ""),
             process.files.get(file, ("", 0))[0], line, flags
         )  # fmt: skip
+    elif tag == 16:
+        number, function, caller = (identifier(body) for _ in range(3))
+        if function not in process.functions or caller not in process.functions:
+            trace.problems.append(f"call site {number}: of what is not known")
+            return
+        process.functions[number] = process.functions[function]
+        process.call_sites[number] = process.functions[caller], body.varint()
     elif tag == 4:
         define_process(trace, process, body)
     elif tag == 5:
@@ -527,6 +535,7 @@ def define_process(trace: Trace, process: Process, body: Bytes) -> None:
         process.strings |= upto(parent.strings, strings)
         process.files |= upto(parent.files, files)
         process.functions |= upto(parent.functions, functions)
+        process.call_sites |= upto(parent.call_sites, functions)
     elif strings or files or functions:
         raise DamageError("inherits from a process that is not there")
     count = body.varint()
@@ -597,12 +606,13 @@ class Player:
 
     def snapshot(self, data: Bytes, must_be_equal: bool) -> int:
         """Makes the open calls those of a snapshot. Returns how many they are."""
-        entries, stack = [], self.lane.stack
+        entries, lines, stack = [], [], self.lane.stack
         count = data.varint()
         if count > DEPTH_MAX:
             raise DamageError(f"a snapshot of {count} calls")
         for _ in range(count):
             packed, age = data.varint(), data.varint()
+            lines.append(self.line(packed >> 1))
             entries.append((self.function(packed >> 1), self.ticks - age, packed & 1))
         same = 0
         while same < min(len(stack), count) and entries[same] == (
@@ -615,9 +625,11 @@ class Player:
             self.trace.problems.append(f"lane {self.lane.serial}: snapshot differs")
         while len(stack) > same:
             self.leave("cut")
-        for function, start, resumed in entries[same:]:
+        for (function, start, resumed), line in zip(
+            entries[same:], lines[same:], strict=True
+        ):
             call = self.enter(function, "earlier", start)
-            call.resumed, call.earlier = bool(resumed), True
+            call.resumed, call.earlier, call.line = bool(resumed), True, line
         return count
 
     def function(self, number: int) -> Function:
@@ -626,6 +638,10 @@ class Player:
                 raise DamageError(f"function {number} is not defined")
             self.process.functions[number] = Function(number, "?")
         return self.process.functions[number]
+
+    def line(self, number: int) -> int:
+        """The line that calls of this number are made from; 0: not known."""
+        return self.process.call_sites.get(number, (None, 0))[1]
 
     def string(self, number: int) -> str:
         if number and number not in self.process.strings:
@@ -677,7 +693,8 @@ class Player:
     def act(self, kind: int, op: int, data: Bytes) -> bool:
         """One event. True where it counts as one; False for a note."""
         if kind == 1:
-            self.enter(self.function(data.varint()), "enter")
+            number = data.varint()
+            self.enter(self.function(number), "enter").line = self.line(number)
         elif kind == 2:
             self.leave("returned")
         elif op == 0x01:
@@ -726,9 +743,6 @@ class Player:
             self.note("values", self.lane.stack[-1] if self.lane.stack else None,
                       f"role {role} blob {blob - 1}")  # fmt: skip
             return False
-        elif op == 0x0B:
-            function, line = self.function(data.varint()), data.varint()
-            self.enter(function, "enter").line = line
         elif op == 0x0C:
             self.lane = lane_of(self.trace, self.process, data.varint())
             self.note("switch")

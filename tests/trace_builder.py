@@ -310,6 +310,13 @@ class Process:
         self.record(3, varint(self.counts[2]) + head + utf8(name))
         return self.counts[2]
 
+    def call_site(self, function: int, caller: int, line: int) -> int:
+        """An id for the calls of a function from a line of another."""
+        self.counts[2] += 1
+        body = varint(function) + varint(caller) + varint(line)
+        self.record(16, varint(self.counts[2]) + body)
+        return self.counts[2]
+
     def lane(
         self,
         name: str = "MainThread",
@@ -478,12 +485,13 @@ class Lane:
         self.count += counts
 
     def enter(self, function: int, *, dt: int = 10, line: int | None = None) -> None:
-        if line is None:
-            self.token(1, dt)
-            self.events += varint(function)
-            self.count += 1
-        else:
-            self.op(0x0B, varint(function) + varint(line), dt=dt)
+        """With a line, it is called from there by the function that is open."""
+        if line is not None:
+            caller = self.stack[-1].function if self.stack else function
+            function = self.process.call_site(function, caller, line)
+        self.token(1, dt)
+        self.events += varint(function)
+        self.count += 1
         self.stack.append(Open(function, self.now))
 
     def leave(self, *, dt: int = 10) -> None:

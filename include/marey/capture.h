@@ -53,6 +53,10 @@ struct marey_function {
     bool has_handlers;   /* (its except clauses are watched, too) */
     const void *plan;    /* and where in it */
     void *owner;         /* of the maker of the record */
+    /* What is called, where the record stands for the calls of a function from one
+     * place; else the function itself. Such a record has an id of its own, and nothing
+     * else that counts. */
+    const struct marey_function *base;
     /* Of calls while it is left out: see marey_tally_call(). */
     bool is_counted;
     _Atomic uint64_t calls_seen; /* not yet in one of these: */
@@ -79,7 +83,7 @@ marey_untag_function(marey_tagged_function tagged)
 struct marey_call {
     uintptr_t key;
     uint64_t start_ticks;       /* of the running part */
-    marey_tagged_function what; /* the bit: entered; else resumed */
+    marey_tagged_function what; /* the bit: resumed; else entered */
     bool is_pending;    /* not written yet: may turn out shorter than --min-duration */
     uint32_t arguments; /* while it is pending: the blob of its arguments; 0: none */
 };
@@ -87,13 +91,20 @@ struct marey_call {
 MAREY_INLINE const struct marey_function *
 marey_call_function(const struct marey_call *call)
 {
+    return marey_untag_function(call->what)->base;
+}
+
+/* The same with the place it was called from, where that is known: what is written. */
+MAREY_INLINE const struct marey_function *
+marey_call_as_made(const struct marey_call *call)
+{
     return marey_untag_function(call->what);
 }
 
 MAREY_INLINE bool
 marey_call_is_resumed(const struct marey_call *call)
 {
-    return (call->what & 1) == 0;
+    return (call->what & 1) != 0;
 }
 
 /* What an activation slot means in this chunk. */
@@ -245,6 +256,11 @@ uint32_t marey_define_file(const char *path, size_t size_bytes, uint64_t source_
 struct marey_function *marey_define_function(const char *name, size_t name_size,
                                              uint32_t module, uint32_t file,
                                              uint32_t line, uint16_t flags);
+/* What stands for the calls of `function` (no call site itself) from this line of
+ * `caller`: give it to marey_enter(). NULL: out of memory, or ids. */
+struct marey_function *marey_define_call_site(const struct marey_function *function,
+                                              const struct marey_function *caller,
+                                              uint32_t line);
 void marey_define_note(const char *text);
 void marey_define_cost(uint32_t kind, uint64_t picoseconds);
 /* Stores a source text (compressed) unless the trace has one with this key. */
@@ -376,10 +392,11 @@ marey_enter(struct marey_lane *lane, const struct marey_function *function,
 {
     struct marey_call *call = lane->top + 1;
 
+    MAREY_IN_REGISTER(call);
     if (MAREY_UNLIKELY(call > lane->last))
         return false;
     call->key = key;
-    call->what = marey_tag_function(function, true);
+    call->what = marey_tag_function(function, false);
     uint64_t now = marey_lane_now();
     if (MAREY_UNLIKELY(!marey_put_event(lane, now, function->enter, MAREY_TOKEN_ENTER,
                                         function->enter_size)))
@@ -406,26 +423,42 @@ marey_leave(struct marey_lane *lane, uintptr_t key)
 
 /* Where an activation is bound: one of two neighbours, so that two busy generators that
  * fall on one place do not push each other out at every turn. The multiplier is 2^64
- * over the golden ratio (Knuth 6.4): the top bits depend on all of the address. */
-MAREY_INLINE unsigned
-marey_activation_slot(uintptr_t key)
+ * over the golden ratio (Knuth 6.4): the top bits depend on all of the address. Counted
+ * in bytes, which takes fewer instructions than an index would. */
+MAREY_INLINE uint64_t
+marey_bound_place(uintptr_t key)
 {
-    static_assert(MAREY_ACTIVATION_SLOTS == 32, "the top five bits");
-    return (unsigned)((uint64_t)key * UINT64_C(0x9E3779B97F4A7C15) >> 59);
+    static_assert(MAREY_ACTIVATION_SLOTS == 32 && sizeof(struct marey_binding) == 16,
+                  "the top five bits, times 16");
+    return ((uint64_t)key * UINT64_C(0x9E3779B97F4A7C15) >> 55) & 0x1f0;
 }
 
-/* The slot that means this activation, if one does. */
-MAREY_INLINE bool
-marey_bound_slot(const struct marey_lane *lane, uintptr_t key,
-                 const struct marey_function *function, unsigned *slot)
+MAREY_INLINE const struct marey_binding *
+marey_bound_at(const struct marey_lane *lane, uint64_t place)
 {
-    *slot = marey_activation_slot(key);
-    if (MAREY_UNLIKELY(lane->bound[*slot].key != key)) {
-        *slot ^= 1;
-        if (lane->bound[*slot].key != key)
+    return (const struct marey_binding *)(const void *)((const char *)lane->bound +
+                                                        place);
+}
+
+/* The place that means this activation, if one does. */
+MAREY_INLINE bool
+marey_is_bound(const struct marey_lane *lane, uintptr_t key,
+               const struct marey_function *function, uint64_t *place)
+{
+    *place = marey_bound_place(key);
+    if (MAREY_UNLIKELY(marey_bound_at(lane, *place)->key != key)) {
+        *place ^= sizeof(struct marey_binding);
+        if (marey_bound_at(lane, *place)->key != key)
             return false;
     }
-    return lane->bound[*slot].function == function;
+    return marey_bound_at(lane, *place)->function == function;
+}
+
+/* An event about it as it is written for a delta of 0: its second byte is the slot. */
+MAREY_INLINE uint64_t
+marey_bound_event(uint8_t op, uint64_t place)
+{
+    return (MAREY_TOKEN_EXTENDED | (uint64_t)op << 8) + (place << 4);
 }
 
 /* The generator's or coroutine's call `key` is suspended. */
@@ -434,13 +467,12 @@ marey_yield(struct marey_lane *lane, uintptr_t key)
 {
     uint64_t now = marey_lane_now();
     struct marey_call *call = lane->top;
-    uint64_t event = MAREY_TOKEN_EXTENDED | (uint64_t)MAREY_OP_YIELD << 8;
-    unsigned slot;
+    uint64_t place;
 
     if (MAREY_UNLIKELY(call->key != key) ||
-        MAREY_UNLIKELY(
-            !marey_bound_slot(lane, key, marey_call_function(call), &slot)) ||
-        MAREY_UNLIKELY(!marey_put_event(lane, now, event + ((uint64_t)slot << 8),
+        MAREY_UNLIKELY(!marey_is_bound(lane, key, marey_call_function(call), &place)) ||
+        MAREY_UNLIKELY(!marey_put_event(lane, now,
+                                        marey_bound_event(MAREY_OP_YIELD, place),
                                         MAREY_TOKEN_EXTENDED, 2)))
         return false;
     lane->top = call - 1;
@@ -453,16 +485,17 @@ marey_resume(struct marey_lane *lane, const struct marey_function *function,
              uintptr_t key)
 {
     struct marey_call *call = lane->top + 1;
-    uint64_t event = MAREY_TOKEN_EXTENDED | (uint64_t)MAREY_OP_RESUME << 8;
-    unsigned slot;
+    uint64_t place;
 
-    if (MAREY_UNLIKELY(!marey_bound_slot(lane, key, function, &slot)) ||
+    MAREY_IN_REGISTER(call);
+    if (MAREY_UNLIKELY(!marey_is_bound(lane, key, function, &place)) ||
         MAREY_UNLIKELY(call > lane->last))
         return false;
     call->key = key;
-    call->what = marey_tag_function(function, false);
+    call->what = marey_tag_function(function, true);
     uint64_t now = marey_lane_now();
-    if (MAREY_UNLIKELY(!marey_put_event(lane, now, event + ((uint64_t)slot << 8),
+    if (MAREY_UNLIKELY(!marey_put_event(lane, now,
+                                        marey_bound_event(MAREY_OP_RESUME, place),
                                         MAREY_TOKEN_EXTENDED, 2)))
         return false;
     call->start_ticks = now;

@@ -175,7 +175,7 @@ bool marey_snapshot_next(struct marey_snapshot *snapshot,
 /* ---- events ---- */
 
 enum marey_event_kind {
-    MAREY_EVENT_ENTER,    /* function, line */
+    MAREY_EVENT_ENTER,    /* function (or an id for its calls from one place) */
     MAREY_EVENT_LEAVE,    /* returned */
     MAREY_EVENT_UNWIND,   /* string: type of the exception */
     MAREY_EVENT_CUT,      /* over, but when and how was not seen */
@@ -200,7 +200,6 @@ struct marey_event {
     uint32_t kind;     /* enum marey_event_kind */
     uint32_t function; /* id in the process */
     uint32_t string;   /* id in the process; 0: unknown */
-    uint32_t line;     /* 0: unknown */
     uint64_t number;
     double value;
     uint8_t detail;
@@ -286,7 +285,6 @@ marey_cursor_next(struct marey_cursor *cursor, struct marey_event *out)
             return marey_cursor_next_slow(cursor, out);
         out->kind = MAREY_EVENT_ENTER;
         out->function = (uint32_t)function;
-        out->line = 0;
         break;
     case MAREY_TOKEN_LEAVE: out->kind = MAREY_EVENT_LEAVE; break;
     default: return marey_cursor_next_slow(cursor, out);
@@ -344,18 +342,20 @@ struct marey_span marey_fields_rest(struct marey_fields *fields);
 /* A definition record; which fields count depends on the tag (MAREY_DEF_*). */
 struct marey_definition {
     uint8_t tag;
-    uint32_t id;     /* STRING, FILE, FUNCTION, LEFT_OUT, UNRECORDED; LANE*; COST:
-                            kind */
-    uint32_t flags;  /* FUNCTION, LANE */
-    uint32_t kind;   /* LANE */
-    uint32_t line;   /* FUNCTION */
-    uint32_t module; /* FUNCTION: string id */
-    uint32_t file;   /* FUNCTION: file id */
-    uint32_t parent; /* LANE: lane serial; PROCESS: process serial */
-    uint64_t key;    /* FILE: of its source; COST: picoseconds; WINDOW: to; UNRECORDED:
+    uint32_t id;       /* STRING, FILE, FUNCTION, CALL_SITE, LEFT_OUT, UNRECORDED;
+                              LANE*; COST: kind */
+    uint32_t flags;    /* FUNCTION, LANE */
+    uint32_t kind;     /* LANE */
+    uint32_t line;     /* FUNCTION, CALL_SITE */
+    uint32_t function; /* CALL_SITE: id of what is called */
+    uint32_t caller;   /* CALL_SITE: id of the function that calls it */
+    uint32_t module;   /* FUNCTION: string id */
+    uint32_t file;     /* FUNCTION: file id */
+    uint32_t parent;   /* LANE: lane serial; PROCESS: process serial */
+    uint64_t key;   /* FILE: of its source; COST: picoseconds; WINDOW: to; UNRECORDED:
                             counted */
-    uint64_t ticks;  /* PROCESS, LANE: start; *_END; CLOCK; EXEC; WINDOW: from */
-    uint64_t pid;    /* PROCESS; LANE: native id; CHILD_END; UNRECORDED: estimated */
+    uint64_t ticks; /* PROCESS, LANE: start; *_END; CLOCK; EXEC; WINDOW: from */
+    uint64_t pid;   /* PROCESS; LANE: native id; CHILD_END; UNRECORDED: estimated */
     uint64_t parent_pid;                             /* PROCESS; LANE: Python's id */
     uint64_t monotonic_ns, boottime_ns, realtime_ns; /* CLOCK */
     int64_t exit_status;                             /* PROCESS_END, CHILD_END */

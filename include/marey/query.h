@@ -269,7 +269,8 @@ struct marey_step {
     uint32_t parent;    /* function index of the caller on this lane, or NO_INDEX */
     uint32_t depth;     /* open calls around it on its lane */
     uint32_t string;    /* exception type, name of instant or counter */
-    uint32_t call_line; /* the line it was called from; 0: not recorded */
+    uint32_t call_line; /* of a call: the line it was made from; 0: not recorded */
+    uint32_t caller;    /* function of that line, recorded or not; or NO_INDEX */
     int64_t time_ns;
     int64_t begin_ns;           /* END, SUSPEND: where this running part began */
     int64_t duration_ns;        /* END, SUSPEND: of this running part; GAP: how long

@@ -6,7 +6,7 @@
  * that a key never means two functions. Open addressing, read without a lock: entries
  * are published by one store, tables only ever replaced by larger ones.
  *
- * Most calls find theirs sooner: callables that last have a place by their own address.
+ * Most calls find theirs sooner, by where they are made from: see callers.c.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -20,8 +20,6 @@ static struct {
     struct cfunctions_entry entry;
 } empty;
 struct cfunctions_table *_Atomic cfunctions_table = &empty.table;
-struct cfunctions_place cfunctions_places[CFUNCTIONS_PLACES];
-static PyObject *kept[CFUNCTIONS_PLACES]; /* owned: whom the place has, or had last */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of what writes them */
 
 struct c_names {
@@ -88,7 +86,7 @@ put(const PyMethodDef *key, struct marey_function *function)
     return true;
 }
 
-/* ---- places ---- */
+/* ---- calls ---- */
 
 /* A function of a module or a type's method; bound methods come and go. */
 static bool
@@ -102,40 +100,20 @@ lasts(PyObject *callable)
     return self == NULL || PyModule_Check(self);
 }
 
-void
-cfunctions_give_place(PyObject *callable, struct marey_function *function)
+const struct marey_function *
+cfunctions_made(const struct pc_frame *frame, PyObject *callable,
+                struct marey_function *function, bool is_quick)
 {
-    struct cfunctions_place *place = cfunctions_place_of(callable);
-    PyObject **keeper = &kept[place - cfunctions_places], *before = NULL;
-
-    if (atomic_load(&place->callable) != NULL || !lasts(callable))
-        return;
-    pthread_mutex_lock(&lock);
-    if (!function->is_skipped && function->keep_rules == 0 && !tracer.has_skipped &&
-        atomic_load(&place->callable) == NULL) {
-        before = *keeper;
-        *keeper = Py_NewRef(callable);
-        place->function = function;
-        atomic_store_explicit(&place->callable, callable, memory_order_release);
-    }
-    pthread_mutex_unlock(&lock);
-    Py_XDECREF(before);
-}
-
-static void
-clear_places(void)
-{
-    pthread_mutex_lock(&lock);
-    for (uint32_t i = 0; i < CFUNCTIONS_PLACES; i++)
-        atomic_store(&cfunctions_places[i].callable, NULL);
-    pthread_mutex_unlock(&lock);
+    if (!lasts(callable))
+        return callers_made(frame, cfunctions_key(callable), NULL, function, is_quick);
+    return callers_made(frame, callable, callable, function, is_quick);
 }
 
 void
 cfunctions_has_skipped(void)
 {
     tracer.has_skipped = true;
-    clear_places();
+    callers_clear();
 }
 
 /* ---- names ---- */
@@ -303,13 +281,7 @@ void
 cfunctions_refilter(void)
 {
     marey_each_function(refilter, NULL);
-    clear_places();
-}
-
-void
-cfunctions_sort_out(void)
-{
-    clear_places();
+    callers_clear();
 }
 
 uint32_t

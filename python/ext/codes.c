@@ -26,6 +26,7 @@ struct code_names {
     bool is_chosen;             /* a transaction in this recording */
     bool was_tagged;            /* some slot says that it is recorded */
     PyCodeObject *code; /* borrowed: whose slot this is in; NULL: none any more */
+    struct callers_of_code callers;
 };
 
 /* Files whose text went into the trace. */
@@ -41,8 +42,19 @@ slot_freed(void *value)
 {
     struct marey_function *function = (void *)((uintptr_t)value & ~(uintptr_t)1);
 
-    if (function != NULL && function->owner != NULL)
-        ((struct code_names *)function->owner)->code = NULL;
+    if (function == NULL || function->owner == NULL)
+        return;
+    struct code_names *names = function->owner;
+    names->code = NULL;
+    callers_forget(&names->callers);
+}
+
+struct callers_of_code *
+codes_callers(const struct marey_function *function)
+{
+    struct code_names *names = function->owner;
+
+    return &names->callers;
 }
 
 int
@@ -251,8 +263,10 @@ codes_untag(struct marey_function *function)
     struct code_names *names = function->owner;
 
     if (names->was_tagged && names->code != NULL && !is_tagged(function) &&
-        pc_set_extra((PyObject *)names->code, tracer.extra_index, function) == 0)
+        pc_set_extra((PyObject *)names->code, tracer.extra_index, function) == 0) {
         names->was_tagged = false;
+        callers_forget(&names->callers);
+    }
 }
 
 static void
@@ -335,6 +349,7 @@ codes_refilter(void)
     tracer.has_skipped = tracer.is_only; /* then each C call goes the slow way */
     marey_each_function(refilter, &is_stale);
     tracer.is_stale = is_stale;
+    callers_clear();
     return is_stale;
 }
 
@@ -458,8 +473,10 @@ put_in_slot(PyCodeObject *code, struct marey_function *function)
 
     if (was != NULL && was->is_watched && was != function)
         function->is_watched = true;
-    if (was != NULL && was->owner != NULL)
+    if (was != NULL && was != function && was->owner != NULL) {
         ((struct code_names *)was->owner)->code = NULL;
+        callers_forget(&((struct code_names *)was->owner)->callers);
+    }
     if (function->owner != NULL)
         ((struct code_names *)function->owner)->code = code;
     if (is_tagged(function) && function->owner != NULL)

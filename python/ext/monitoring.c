@@ -64,6 +64,16 @@ is_wanted(const struct marey_function *function, const struct marey_lane *lane)
            (!function->is_skipped && transactions_is_inside(lane));
 }
 
+/* What stands for this call of the code that has just begun. */
+static const struct marey_function *
+made_here(PyCodeObject *code, const struct marey_function *function)
+{
+    const struct pc_frame *frame = (const struct pc_frame *)frame_slow();
+    bool is_quick = codes_recorded(code, tracer.extra_index) == function;
+
+    return callers_made(pc_frame_around(frame), code, NULL, function, is_quick);
+}
+
 static MAREY_NOINLINE PyObject *
 start_slow(PyObject *const *args)
 {
@@ -90,19 +100,29 @@ start_slow(PyObject *const *args)
         if (function->logs != 0)
             logs_start(function, (void *)frame_slow(), code_of(args));
     } else
-        marey_enter_slow(lane, function, frame_slow());
+        marey_enter_slow(lane, made_here(code_of(args), function), frame_slow());
     return PC_NONE;
 }
 
-/* `index`: of our slot on code objects. Nearly always 0, then known when compiled. */
-MAREY_INLINE PyObject *
-start_at(PyObject *const *args, Py_ssize_t index)
+/* First sight of a call from here; or C code makes it, and what counts is where that
+ * was called. */
+static MAREY_NOINLINE PyObject *
+start_again(PyObject *const *args)
 {
-    struct marey_function *function = codes_recorded(code_of(args), index);
     struct marey_lane *lane = marey_this_lane();
+    const struct pc_frame *frame = (const struct pc_frame *)frame_of(lane);
+    const struct pc_frame *around = pc_frame_around(frame);
+    const struct marey_function *made = NULL;
 
-    if (MAREY_LIKELY(function != NULL) &&
-        MAREY_LIKELY(marey_enter(lane, function, frame_of(lane))))
+    if (around != NULL)
+        made = around == frame->previous ? callers_near(around, args[0])
+                                         : callers_quick(around, args[0]);
+    if (made != NULL && marey_enter(lane, made, (uintptr_t)frame))
+        return PC_NONE;
+    const struct marey_function *function =
+        codes_recorded(code_of(args), tracer.extra_index);
+    if (function != NULL &&
+        marey_enter(lane, made_here(code_of(args), function), frame_of(lane)))
         return PC_NONE;
     return start_slow(args);
 }
@@ -110,15 +130,15 @@ start_at(PyObject *const *args, Py_ssize_t index)
 static PyObject *
 on_start(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
-    (void)self, (void)nargs, (void)names;
-    return start_at(args, 0);
-}
+    struct marey_lane *lane = marey_this_lane();
+    const struct pc_frame *frame = (const struct pc_frame *)frame_of(lane);
+    const struct marey_function *made = callers_quick(frame->previous, args[0]);
 
-static PyObject *
-on_start_elsewhere(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
-{
     (void)self, (void)nargs, (void)names;
-    return start_at(args, tracer.extra_index);
+    if (MAREY_LIKELY(made != NULL) &&
+        MAREY_LIKELY(marey_enter(lane, made, (uintptr_t)frame)))
+        return PC_NONE;
+    return start_again(args);
 }
 
 static MAREY_NOINLINE PyObject *
@@ -194,6 +214,7 @@ resume_slow(PyObject *const *args)
     return PC_NONE;
 }
 
+/* `index`: of our slot on code objects. Nearly always 0, then known when compiled. */
 MAREY_INLINE PyObject *
 resume_at(PyObject *const *args, Py_ssize_t index)
 {
@@ -280,7 +301,11 @@ call_slow(PyObject *const *args)
 
     if (callee != NULL && !callee->is_skipped && caller != NULL &&
         (!caller->is_skipped || caller->is_left_out)) {
-        marey_enter_slow(marey_this_lane(), callee, c_key(frame_slow()));
+        uintptr_t frame = frame_slow();
+        marey_enter_slow(
+            marey_this_lane(),
+            cfunctions_made((const struct pc_frame *)frame, args[2], callee, false),
+            c_key(frame));
         return PC_NONE;
     }
     if (tracer.is_only)
@@ -296,18 +321,23 @@ call_slow(PyObject *const *args)
     return tracer.disable;
 }
 
-/* One that has no place yet, or never will. */
+/* First sight of a call from here, or one of a callable that comes and goes. */
 static MAREY_NOINLINE PyObject *
 call_again(PyObject *const *args)
 {
+    struct marey_lane *lane = marey_this_lane();
+    const struct marey_function *made =
+        callers_near((const struct pc_frame *)frame_of(lane), args[2]);
+
+    if (made != NULL && marey_enter(lane, made, c_key(frame_of(lane))))
+        return PC_NONE;
     const PyMethodDef *key = tracer.has_skipped ? NULL : cfunctions_key(args[2]);
     struct marey_function *callee = key == NULL ? NULL : cfunctions_find(key);
-    struct marey_lane *lane = marey_this_lane();
-
     if (callee == NULL || callee->is_skipped || callee->keep_rules != 0)
         return call_slow(args);
-    cfunctions_give_place(args[2], callee);
-    if (marey_enter(lane, callee, c_key(frame_of(lane))))
+    const struct pc_frame *frame = (const struct pc_frame *)frame_slow();
+    if (marey_enter(lane, cfunctions_made(frame, args[2], callee, true),
+                    c_key(frame_of(lane))))
         return PC_NONE;
     return call_slow(args);
 }
@@ -315,12 +345,13 @@ call_again(PyObject *const *args)
 static PyObject *
 on_call(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
-    struct marey_function *callee = cfunctions_quick(args[2]);
     struct marey_lane *lane = marey_this_lane();
+    const struct pc_frame *frame = (const struct pc_frame *)frame_of(lane);
+    const struct marey_function *made = callers_quick(frame, args[2]);
 
     (void)self, (void)nargs, (void)names;
-    if (MAREY_LIKELY(callee != NULL) &&
-        MAREY_LIKELY(marey_enter(lane, callee, c_key(frame_of(lane)))))
+    if (MAREY_LIKELY(made != NULL) &&
+        MAREY_LIKELY(marey_enter(lane, made, c_key((uintptr_t)frame))))
         return PC_NONE;
     return call_again(args);
 }
@@ -649,7 +680,7 @@ on_start_waiting(PyObject *self, PyObject *const *args, size_t nargs, PyObject *
     if (status < 0)
         return tracer.disable;
     (void)self, (void)nargs, (void)names;
-    return start_at(args, tracer.extra_index);
+    return start_again(args);
 }
 
 /* A tool id that nobody uses. 2 is cProfile's, 0 and 1 belong to debuggers and
@@ -695,7 +726,6 @@ hooks_start(void)
     if (PyType_Ready(&callback_type) < 0)
         return -1;
     if (tracer.extra_index != 0) {
-        events[START_EVENT].callback.vectorcall = on_start_elsewhere;
         events[RESUME_EVENT].callback.vectorcall = on_resume_elsewhere;
     }
     if (monitoring == NULL) {

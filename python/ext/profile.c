@@ -29,7 +29,7 @@ oparg_of(const struct pc_frame *frame)
 static inline void
 enter(struct marey_lane *lane, const struct marey_function *function, uintptr_t key)
 {
-    if (MAREY_UNLIKELY(function->keep_rules != 0) ||
+    if (MAREY_UNLIKELY(function->base->keep_rules != 0) ||
         MAREY_UNLIKELY(!marey_enter(lane, function, key)))
         marey_enter_slow(lane, function, key);
 }
@@ -49,7 +49,10 @@ on_py_call(struct marey_lane *lane, struct pc_frame *frame,
 
     if (opcode == RESUME || opcode == RESUME_QUICK) {
         if (oparg_of(frame) == 0)
-            enter(lane, function, (uintptr_t)frame);
+            enter(
+                lane,
+                callers_made(pc_frame_around(frame), frame->code, NULL, function, true),
+                (uintptr_t)frame);
         else if (function->keep_rules != 0 ||
                  !marey_resume(lane, function, (uintptr_t)frame))
             marey_resume_slow(lane, function, (uintptr_t)frame);
@@ -169,12 +172,12 @@ on_event(PyObject *self, PyFrameObject *object, int what, PyObject *arg)
     } else if (what == PyTrace_RETURN) {
         on_py_return(lane, frame, arg);
     } else if (tracer.c_calls) {
-        const struct marey_function *callee = cfunctions_get(arg);
+        struct marey_function *callee = cfunctions_get(arg);
         if (callee == NULL || callee->is_skipped)
             return 0;
         uintptr_t key = (uintptr_t)frame | 1; /* a frame is in one C call at a time */
         if (what == PyTrace_C_CALL)
-            enter(lane, callee, key);
+            enter(lane, cfunctions_made(frame, arg, callee, true), key);
         else if (what == PyTrace_C_RETURN)
             leave(lane, key);
         else if (what == PyTrace_C_EXCEPTION)

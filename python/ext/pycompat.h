@@ -105,16 +105,57 @@ pc_frame_code(const struct pc_frame *frame)
 #endif
 }
 
+/* The interpreter's own frames: between C code and the frames it calls, and (from 3.13
+ * on) around an __init__ that is called without C code. */
+static inline bool
+pc_is_interpreters_own(const struct pc_frame *frame)
+{
+    enum { OWNED_BY_C = 3 }; /* FRAME_OWNED_BY_*: from here on not of Python code */
+
+    if (frame->owner >= OWNED_BY_C)
+        return true;
+#ifdef CO_NO_MONITORING_EVENTS
+    const PyCodeObject *code = pc_frame_code(frame);
+    return code == NULL || (code->co_flags & CO_NO_MONITORING_EVENTS) != 0;
+#else
+    return false;
+#endif
+}
+
 /* The frame of Python code around this one; NULL: none. */
 static inline const struct pc_frame *
 pc_frame_around(const struct pc_frame *frame)
 {
-    enum { OWNED_BY_C = 3 }; /* FRAME_OWNED_BY_*: from here on not of Python code */
-
     do
         frame = frame == NULL ? NULL : frame->previous;
-    while (frame != NULL && frame->owner >= OWNED_BY_C);
+    while (frame != NULL && pc_is_interpreters_own(frame));
     return frame;
+}
+
+/* The address of the instruction the frame is at. */
+static inline uintptr_t
+pc_frame_place(const struct pc_frame *frame)
+{
+#if PY_VERSION_HEX < 0x030C0000
+    return (uintptr_t)frame->last_instruction;
+#else
+    return (uintptr_t)frame->instruction;
+#endif
+}
+
+/* The line the frame of Python code is at; 0 or less: none. */
+static inline int
+pc_frame_line(const struct pc_frame *frame)
+{
+#if PY_VERSION_HEX < 0x030C0000
+    Py_ssize_t at =
+        (const char *)frame->last_instruction - (const char *)_PyCode_CODE(frame->code);
+    return PyCode_Addr2Line(frame->code, (int)at);
+#else
+    /* Without a name of its own in the public headers. */
+    return PyUnstable_InterpreterFrame_GetLine(
+        (struct _PyInterpreterFrame *)(uintptr_t)frame);
+#endif
 }
 
 /* Whether the variables of frames can be read: the layout is of these versions. */
@@ -166,14 +207,19 @@ pc_frame_variable_at(const struct pc_frame *frame, const PyCodeObject *code, int
     return Py_XNewRef(value);
 }
 
-/* A thread's state for those whose own is not known: its frame is 0. */
+/* A thread's state for those whose own is not known, in a frame of no code. */
 static inline PyThreadState *
 pc_no_thread_state(void)
 {
     static PyThreadState none;
+    static struct pc_frame nowhere, outside;
+    nowhere.previous = &outside;
 #if PY_VERSION_HEX < 0x030D0000
     static _PyCFrame nothing;
+    nothing.current_frame = (void *)&nowhere;
     none.cframe = &nothing;
+#else
+    none.current_frame = (void *)&nowhere;
 #endif
     return &none;
 }

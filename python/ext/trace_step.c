@@ -17,6 +17,7 @@ struct step_object {
     int64_t call_duration_ns;
     PyObject *function; /* owned from here on; NULL is None */
     PyObject *parent;
+    PyObject *caller;
     PyObject *lane;
     PyObject *text;   /* exception's type; name of an instant, counter or log */
     PyObject *values; /* dict of arguments */
@@ -141,6 +142,7 @@ step_dealloc(struct step_object *self)
 
     Py_XDECREF(self->function);
     Py_XDECREF(self->parent);
+    Py_XDECREF(self->caller);
     Py_XDECREF(self->lane);
     Py_XDECREF(self->text);
     Py_XDECREF(self->values);
@@ -217,6 +219,7 @@ make_step(struct trace_object *trace, enum step_form form,
     self->step = *step;
     self->function = item_of(functions, step->function);
     self->parent = item_of(functions, step->parent);
+    self->caller = item_of(functions, step->caller);
     self->lane = item_of(lanes, step->lane);
     if (form == STEP_AS_LOG && step->kind == MAREY_STEP_LOG)
         self->kind = PyUnicode_InternFromString(marey_log_class_name(step->log_class));
@@ -390,6 +393,7 @@ event_repr(PyObject *object)
         {"process", get_process, NULL, "the Process it ran in", NULL},                 \
         {"depth", get_count, NULL, "open calls around it", AT(step.depth)},            \
         {"call_line", get_count, NULL, "line it was called from", AT(step.call_line)}, \
+        {"caller", get_object, NULL, "Function of that line", AT(caller)},             \
         {"ended", get_object, NULL, "how the call ended", AT(ended)},                  \
         {"values", get_object, NULL, "recorded values", AT(values)},                   \
         {"result", get_object, NULL, "recorded return value", AT(result)},             \

@@ -5,6 +5,7 @@
  *   profile.c     hooks of 3.11 (PyEval_SetProfile)
  *   codes.c       code objects to functions: names, filters, source texts
  *   cfunctions.c  C functions and methods to functions
+ *   callers.c     where calls are made from
  *   sites.c       which call sites may be switched off
  *   threads.c     names of threads, calls that are open at the start
  *   listen.c      the socket of marey ctl
@@ -162,23 +163,6 @@ struct cfunctions_table {
 };
 extern struct cfunctions_table *_Atomic cfunctions_table; /* never NULL */
 
-/* Callables that last as long as their module or type, by their address: each in one
- * place, unless another was there before it. Only of functions that are recorded, and
- * none while some function of the program is filtered out: then each call goes the slow
- * way and its caller is looked at. */
-#define CFUNCTIONS_PLACES 4096
-struct cfunctions_place {
-    _Atomic(PyObject *) callable; /* owned by the place, so its address stays its own */
-    struct marey_function *function;
-};
-extern struct cfunctions_place cfunctions_places[CFUNCTIONS_PLACES];
-
-static inline struct cfunctions_place *
-cfunctions_place_of(const PyObject *callable)
-{
-    return &cfunctions_places[(uintptr_t)callable / 16 % CFUNCTIONS_PLACES];
-}
-
 /* Definitions stand in arrays of their module, 32 bytes each: neighbours stay so. */
 static inline uint32_t
 cfunctions_hash(const PyMethodDef *key)
@@ -230,28 +214,15 @@ cfunctions_find(const PyMethodDef *key)
     }
 }
 
-/* Its function, if it has a place. */
-static inline struct marey_function *
-cfunctions_quick(PyObject *callable)
-{
-    const struct cfunctions_place *place = cfunctions_place_of(callable);
-
-    if (MAREY_UNLIKELY(atomic_load_explicit(&place->callable, memory_order_acquire) !=
-                       callable))
-        return NULL;
-    struct marey_function *function = place->function;
-    MAREY_ASSUME(function != NULL);
-    return function;
-}
-
-/* Gives it a place, where it is one that lasts. */
-void cfunctions_give_place(PyObject *callable, struct marey_function *function);
+/* What stands for the call of it that the frame makes now: see callers_made(). */
+const struct marey_function *cfunctions_made(const struct pc_frame *frame,
+                                             PyObject *callable,
+                                             struct marey_function *function,
+                                             bool is_quick);
 
 /* The same, made at first sight. */
 struct marey_function *cfunctions_get(PyObject *callable);
 void cfunctions_refilter(void);
-/* Some functions are recorded no longer, or again. */
-void cfunctions_sort_out(void);
 /* From now on some function is filtered out. */
 void cfunctions_has_skipped(void);
 /* Id of the type's name as the trace spells it (module.qualname). */
@@ -260,6 +231,79 @@ uint32_t cfunctions_type_name(PyTypeObject *type);
 /* Module and name of a type, from its C fields; buffers of `capacity` bytes. */
 void cfunctions_split_type_name(PyTypeObject *type, char *module, char *name,
                                 size_t capacity);
+
+/* ---- callers.c ---- */
+
+/* Something calls something. Never freed. */
+struct callers_entry {
+    uintptr_t place; /* the calling instruction; 0: it or the callee is gone. Read
+                      * and written in one piece */
+    const void *callee;
+    const struct marey_function *function; /* for marey_enter() */
+    struct callers_entry *next_made, *next_called;
+};
+/* The pairs that a code object is part of. */
+struct callers_of_code {
+    struct callers_entry *made, *called;
+};
+
+/* Pairs by their addresses: only of callees that are recorded, and of C functions only
+ * while no function of the program is filtered out: then each call goes the slow way
+ * and its caller is looked at. */
+#define CALLERS_TABLE 4096
+extern _Atomic(struct callers_entry *) callers_table[CALLERS_TABLE]; /* never NULL */
+
+static inline size_t
+callers_slot(uintptr_t place, const void *callee)
+{
+    return (place + (uintptr_t)callee) / 8 % CALLERS_TABLE;
+}
+
+static inline const struct marey_function *
+callers_in_slot(size_t slot, uintptr_t place, const void *callee)
+{
+    const struct callers_entry *entry =
+        atomic_load_explicit(&callers_table[slot], memory_order_acquire);
+
+    if (MAREY_UNLIKELY(entry->place != place) ||
+        MAREY_UNLIKELY(entry->callee != callee))
+        return NULL;
+    MAREY_ASSUME(entry->function != NULL);
+    return entry->function;
+}
+
+/* What stands for the call of `callee` from where the frame is. NULL: look slowly. */
+static inline const struct marey_function *
+callers_quick(const struct pc_frame *frame, const void *callee)
+{
+    uintptr_t place = pc_frame_place(frame);
+
+    return callers_in_slot(callers_slot(place, callee), place, callee);
+}
+
+/* The same, where the quick look found another pair. */
+static inline const struct marey_function *
+callers_near(const struct pc_frame *frame, const void *callee)
+{
+    uintptr_t place = pc_frame_place(frame);
+
+    return callers_in_slot(callers_slot(place, callee) ^ 1, place, callee);
+}
+
+/* The same for any frame (NULL: none) and any callee whose function is known. Made at
+ * first sight, and then `keeper` (may be NULL) is held for ever, for the callee to keep
+ * its address. Where the place is not known, the function itself. With `is_quick` the
+ * next such call finds it by callers_quick(). */
+const struct marey_function *callers_made(const struct pc_frame *frame,
+                                          const void *callee, PyObject *keeper,
+                                          const struct marey_function *function,
+                                          bool is_quick);
+/* Some functions are recorded no longer: nothing is found quickly until seen again. */
+void callers_clear(void);
+/* The code object of these pairs is gone. */
+void callers_forget(struct callers_of_code *links);
+/* In codes.c: those of the function's code. */
+struct callers_of_code *codes_callers(const struct marey_function *function);
 
 /* ---- watch.c ---- */
 

@@ -166,7 +166,7 @@ leave_out(struct marey_function *function)
     if (function == NULL) {
         if (left_out_count == 0)
             return true;
-        cfunctions_sort_out();
+        callers_clear();
         marey_recording_refilter(false);
         hooks_refilter(); /* their calls are to be seen for a while */
         note_left_out();

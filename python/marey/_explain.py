@@ -152,14 +152,15 @@ def _add_lines(answer: dict[str, Any], trace: Trace, sources: Sources) -> None:
         lines: list[int] = []
         link = raised.get(frame["depth"])
         logged = _logged_line(link.get("values", [])) if link is not None else 0
+        scope = sources.scope(function)
         if logged:
             lines = [logged]
-        elif below is not None and below["called_from_line"]:
-            lines = [below["called_from_line"]]
-        elif (scope := sources.scope(function)) is not None:
-            if link is not None:
-                lines = raise_lines(scope, link["type"])
-            if not lines and below is not None and below["function"] >= 0:
+        elif link is not None and scope is not None:
+            lines = raise_lines(scope, link["type"])
+        if not lines and below is not None:
+            if below["called_from_line"]:
+                lines = [below["called_from_line"]]
+            elif scope is not None and below["function"] >= 0:
                 lines = call_lines(scope, functions[below["function"]])
         if len(lines) <= LINES_MAX:
             frame["lines"] = [

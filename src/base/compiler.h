@@ -10,6 +10,8 @@
 #define MAREY_INLINE static inline __attribute__((always_inline))
 #define MAREY_FALLTHROUGH __attribute__((fallthrough))
 #define MAREY_EXPORT __attribute__((visibility("default")))
+/* Has the compiler keep the pointer itself in a register, not what it was made from. */
+#define MAREY_IN_REGISTER(pointer) __asm__("" : "+r"(pointer))
 /* One load relative to the thread pointer instead of a call: the module takes its few
  * bytes from the space that the loader keeps for late-comers. */
 #define MAREY_THREAD_LOCAL __thread __attribute__((tls_model("initial-exec")))

@@ -95,9 +95,10 @@ count_chunk(const struct marey_lane *lane)
     while (marey_cursor_next(&cursor, &event)) {
         if (event.kind != MAREY_EVENT_ENTER && event.kind != MAREY_EVENT_RESUME)
             continue;
-        if (!room_for(event.function))
+        uint32_t function = marey_function_of_id(event.function)->base->id;
+        if (!room_for(function))
             return;
-        budget.counts[event.function] += 2;
+        budget.counts[function] += 2;
         budget.sampled_count += 2;
     }
 }

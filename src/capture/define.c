@@ -280,24 +280,25 @@ new_function(void)
         *block = calloc(FUNCTION_BLOCK, sizeof(**block));
     if (*block == NULL)
         return NULL;
-    return &(*block)[function_count++ % FUNCTION_BLOCK];
+    struct marey_function *function = &(*block)[function_count++ % FUNCTION_BLOCK];
+    uint8_t code[1 + MAREY_VARINT_SIZE_MAX] = {MAREY_TOKEN_ENTER};
+    function->id = function_count;
+    function->enter_size = 1 + (uint32_t)marey_varint_put(code + 1, function->id);
+    memcpy(&function->enter, code, sizeof(function->enter));
+    return function;
 }
 
 struct marey_function *
 marey_define_function(const char *name, size_t name_size, uint32_t module,
                       uint32_t file, uint32_t line, uint16_t flags)
 {
-    uint8_t code[1 + MAREY_VARINT_SIZE_MAX] = {MAREY_TOKEN_ENTER};
-
     if (name_size > NAME_KEPT_MAX)
         name_size = NAME_KEPT_MAX;
     lock_tables();
     struct marey_function *function = new_function();
     if (function != NULL) {
-        function->id = function_count;
         function->flags = flags;
-        function->enter_size = 1 + (uint32_t)marey_varint_put(code + 1, function->id);
-        memcpy(&function->enter, code, sizeof(function->enter));
+        function->base = function;
         struct record record = record_of(MAREY_DEF_FUNCTION);
         put_number(&record, function->id);
         put_number(&record, flags);
@@ -312,12 +313,36 @@ marey_define_function(const char *name, size_t name_size, uint32_t module,
     return function;
 }
 
+struct marey_function *
+marey_define_call_site(const struct marey_function *function,
+                       const struct marey_function *caller, uint32_t line)
+{
+    lock_tables();
+    struct marey_function *site = new_function();
+    if (site != NULL) {
+        site->flags = function->flags;
+        site->base = function;
+        struct record record = record_of(MAREY_DEF_CALL_SITE);
+        put_number(&record, site->id);
+        put_number(&record, function->id);
+        put_number(&record, caller->id);
+        put_number(&record, line);
+        put_record(recording_now(), &record, true);
+    }
+    pthread_mutex_unlock(&tables_lock);
+    return site;
+}
+
 void
 marey_each_function(void (*visit)(struct marey_function *function, void *context),
                     void *context)
 {
-    for (uint32_t i = 0; i < function_count; i++)
-        visit(&function_blocks[i / FUNCTION_BLOCK][i % FUNCTION_BLOCK], context);
+    for (uint32_t i = 0; i < function_count; i++) {
+        struct marey_function *function =
+            &function_blocks[i / FUNCTION_BLOCK][i % FUNCTION_BLOCK];
+        if (function->base == function)
+            visit(function, context);
+    }
 }
 
 /* ---- the rest ---- */

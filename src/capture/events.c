@@ -120,12 +120,12 @@ bind_activation(struct marey_lane *lane, const struct marey_function *function,
     if (lane->cursor + MAREY_EVENT_SIZE_MAX > lane->real_limit)
         marey_lane_roll(lane);
     uint64_t delta = prepare(lane, now);
-    unsigned slot;
-    if (marey_bound_slot(lane, key, function, &slot)) {
+    uint64_t place;
+    if (marey_is_bound(lane, key, function, &place)) {
         lane->last_ticks -= delta; /* the use takes it */
-        return slot;
+        return (unsigned)(place / sizeof(struct marey_binding));
     }
-    slot = marey_activation_slot(key);
+    unsigned slot = (unsigned)(marey_bound_place(key) / sizeof(struct marey_binding));
     if (lane->bound[slot].key != key &&
         (lane->bound[slot ^ 1].key == key || lane->bound[slot].key != 0))
         slot ^= 1;
@@ -178,7 +178,7 @@ write_pending(struct marey_lane *lane)
         if (marey_call_is_resumed(call))
             write_resume(lane, marey_call_function(call), call->key, call->start_ticks);
         else
-            write_enter(lane, marey_call_function(call), call->start_ticks);
+            write_enter(lane, marey_call_as_made(call), call->start_ticks);
         if (call->arguments != 0)
             write_values(lane, MAREY_ROLE_ARGUMENTS, call->arguments,
                          call->start_ticks);
@@ -294,12 +294,12 @@ push(struct marey_lane *lane, const struct marey_function *function, uintptr_t k
         write_resume(lane, function, key, now);
     else if (!waits)
         write_enter(lane, function, now);
-    bool ends_slowly =
-        lane->top == lane->stack || function->is_slow || function->keep_rules != 0;
+    bool ends_slowly = lane->top == lane->stack || function->base->is_slow ||
+                       function->base->keep_rules != 0;
     *++lane->top = (struct marey_call){
         .key = ends_slowly ? key | ENDS_SLOWLY : key,
         .start_ticks = waits ? now : lane->last_ticks,
-        .what = marey_tag_function(function, !is_resumed),
+        .what = marey_tag_function(function, is_resumed),
         .is_pending = waits,
     };
 }
@@ -313,7 +313,7 @@ marey_enter_slow(struct marey_lane *lane, const struct marey_function *function,
     lane = arrive(lane, &now);
     if (lane == NULL || is_too_deep(lane))
         return;
-    if (function->keep_rules != 0)
+    if (function->base->keep_rules != 0)
         marey_watch_began(key);
     push(lane, function, key, false, now);
 }

@@ -63,7 +63,7 @@ marey_lane_put_stack(const struct marey_lane *lane, uint8_t *at, uint32_t *depth
         if (call->is_pending)
             continue;
         bool is_resumed = marey_call_is_resumed(call);
-        at += marey_varint_put(at, (uint64_t)marey_call_function(call)->id << 1 |
+        at += marey_varint_put(at, (uint64_t)marey_call_as_made(call)->id << 1 |
                                        (is_resumed ? MAREY_SNAPSHOT_RESUMED : 0));
         at += marey_varint_put(at, lane->last_ticks - call->start_ticks);
     }
@@ -371,7 +371,7 @@ marey_lane_push_open(struct marey_lane *lane, const struct marey_function *funct
     *++lane->top = (struct marey_call){
         .key = key,
         .start_ticks = lane->last_ticks,
-        .what = marey_tag_function(function, true),
+        .what = marey_tag_function(function, false),
     };
 }
 

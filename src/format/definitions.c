@@ -190,6 +190,15 @@ get_left_out(struct marey_fields *fields, struct marey_definition *out)
     out->pid = marey_fields_varint(fields);
 }
 
+static void
+get_call_site(struct marey_fields *fields, struct marey_definition *out)
+{
+    out->id = serial(fields, MAREY_FUNCTION_ID_MAX);
+    out->function = serial(fields, MAREY_FUNCTION_ID_MAX);
+    out->caller = serial(fields, MAREY_FUNCTION_ID_MAX);
+    out->line = below(fields, UINT32_MAX);
+}
+
 bool
 marey_definition_get(const struct marey_record *record, struct marey_definition *out)
 {
@@ -208,6 +217,7 @@ marey_definition_get(const struct marey_record *record, struct marey_definition 
         out->text = marey_fields_rest(&fields);
         break;
     case MAREY_DEF_FUNCTION: get_function(&fields, out); break;
+    case MAREY_DEF_CALL_SITE: get_call_site(&fields, out); break;
     case MAREY_DEF_PROCESS: get_process(&fields, out); break;
     case MAREY_DEF_PROCESS_END:
         out->ticks = marey_fields_u64(&fields);

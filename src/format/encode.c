@@ -138,13 +138,8 @@ put_activation(struct marey_encoder *encoder, const struct marey_event *event)
 static void
 put_enter(struct marey_encoder *encoder, const struct marey_event *event)
 {
-    if (event->line == 0)
-        put_token(encoder, event->ticks, MAREY_TOKEN_ENTER);
-    else
-        put_op(encoder, event->ticks, MAREY_OP_ENTER_AT);
+    put_token(encoder, event->ticks, MAREY_TOKEN_ENTER);
     marey_encode_varint(encoder, event->function);
-    if (event->line != 0)
-        marey_encode_varint(encoder, event->line);
 }
 
 static void

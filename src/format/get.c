@@ -267,11 +267,6 @@ take_extended(struct marey_cursor *cursor, struct taker *in, uint64_t *ticks,
         out->detail = take_u8(in);
         out->number = take_varint(in);
         return true;
-    case MAREY_OP_ENTER_AT:
-        out->kind = MAREY_EVENT_ENTER;
-        out->function = take_function(in);
-        out->line = take_below(in, UINT32_MAX);
-        return true;
     case MAREY_OP_SWITCH:
         out->kind = MAREY_EVENT_SWITCH;
         out->number = take_below(in, MAREY_LANE_MAX);
@@ -303,7 +298,6 @@ take_event(struct marey_cursor *cursor, struct taker *in, struct marey_event *ou
     case MAREY_TOKEN_ENTER:
         out->kind = MAREY_EVENT_ENTER;
         out->function = take_function(in);
-        out->line = 0;
         break;
     case MAREY_TOKEN_LEAVE: out->kind = MAREY_EVENT_LEAVE; break;
     case MAREY_TOKEN_EXTENDED: is_told = take_extended(cursor, in, &ticks, out); break;

@@ -145,9 +145,6 @@ struct marey_extent_header {
 #define MAREY_OP_COUNTER 0x09 /* varint name string id, f64 value */
 #define MAREY_OP_VALUES                                                                \
     0x0A /* (o) u8 role, varint blob: values of the innermost call */
-#define MAREY_OP_ENTER_AT                                                              \
-    0x0B /* varint function id, varint line it was called from   \
-                                */
 #define MAREY_OP_SWITCH                                                                \
     0x0C /* (o) varint lane serial: the thread now runs that lane  \
                               */
@@ -205,6 +202,7 @@ struct marey_extent_header {
 #define MAREY_DEF_UNRECORDED 28 /* how many calls of it there were since */
 #define MAREY_DEF_CHILD_END 14
 #define MAREY_DEF_EXEC 15
+#define MAREY_DEF_CALL_SITE 16 /* an id for the calls of a function from one place */
 
 /* MAREY_DEF_FUNCTION flags */
 #define MAREY_FUNCTION_C 1

@@ -52,6 +52,7 @@ marey_activation_take(struct player *player, const struct player_lane *lane,
     const struct activation *found = &player->activations[index];
     if (!is_it(found, owner, frame->activation) || found->function != frame->function)
         return;
+    frame->made_as = found->made_as;
     frame->is_counted = found->is_counted;
     if (is_in_gap || gaps->count != found->gap_count) {
         frame->has_gap = true; /* it goes on, or another has its key now */
@@ -107,6 +108,7 @@ marey_activation_put(struct player *player, const struct player_lane *lane,
         .key = frame->activation,
         .owner = owner,
         .function = frame->function,
+        .made_as = frame->made_as,
         .first_ns = frame->first_ns,
         .running_ns = clock_sum(frame->running_ns, part_ns),
         .is_counted = frame->is_counted || is_told,

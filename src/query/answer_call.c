@@ -12,8 +12,8 @@
 
 struct open_call {
     uint32_t function;
-    uint32_t call_line;
-    int64_t begin_ns; /* true start, or NO_TIME */
+    uint32_t call_line, caller; /* as in a step */
+    int64_t begin_ns;           /* true start, or NO_TIME */
     uint64_t blob;
 };
 
@@ -56,6 +56,7 @@ push(struct open_calls *stack, const struct marey_step *step)
     call = &stack->calls[stack->count++];
     call->function = step->function;
     call->call_line = step->call_line;
+    call->caller = step->caller;
     call->begin_ns = step->was_open ? step->first_ns : step->time_ns;
     call->blob = step->blob;
     return true;
@@ -108,6 +109,7 @@ put_stack(struct marey_answer *out, const struct open_calls *stack, uint32_t cou
         json_key_int(out, "begin_ns",
                      call->begin_ns == MAREY_NO_TIME ? -1 : call->begin_ns);
         json_key_int(out, "line", call->call_line);
+        json_key_int(out, "caller", json_index(call->caller));
         json_close(out, '}');
     }
     json_close(out, ']');
@@ -225,6 +227,7 @@ put_call(struct marey_answer *out, struct call *call, const struct open_calls *s
     json_key_int(out, "begin_ns",
                  self->begin_ns == MAREY_NO_TIME ? -1 : self->begin_ns);
     json_key_int(out, "line", self->call_line);
+    json_key_int(out, "caller", json_index(self->caller));
     json_key_bool(out, "whole", call->is_whole && call->has_end);
     json_key_int(out, "arguments", (int64_t)call->blob);
     if (call->has_end) {

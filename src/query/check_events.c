@@ -35,6 +35,13 @@ push(struct checker *checker, uint32_t function, uint64_t start_ticks, bool is_r
         (struct check_call){start_ticks, function, is_resumed};
 }
 
+/* The function of an id, which may be that of a call site. */
+static uint32_t
+function_of(const struct checker *checker, uint32_t id)
+{
+    return trace_resolve(checker->trace, checker->process, ID_FUNCTION, id);
+}
+
 /* The stack becomes what the snapshot says; `must_equal`: it is that already. */
 static void
 take_snapshot(struct checker *checker, const uint8_t *at,
@@ -107,7 +114,8 @@ check_end(const struct checking *checking, const struct marey_event *event)
     }
     checker->depth--;
     if (event->kind == MAREY_EVENT_YIELD &&
-        checker->stack[checker->depth].function != event->function)
+        function_of(checker, checker->stack[checker->depth].function) !=
+            function_of(checker, event->function))
         find(checking, "suspends another function than the innermost call's");
 }
 

@@ -62,6 +62,21 @@ check_function(struct checker *checker, const uint8_t *at,
 }
 
 static void
+check_call_site(struct checker *checker, const uint8_t *at,
+                const struct marey_definition *def)
+{
+    if (!check_knows(checker, ID_FUNCTION, def->function))
+        marey_check_find_number(checker, at, "a call site of undefined function ",
+                                def->function);
+    if (!check_knows(checker, ID_FUNCTION, def->caller))
+        marey_check_find_number(checker, at, "a call site in undefined function ",
+                                def->caller);
+    if (!check_knows(checker, ID_FUNCTION, def->id))
+        marey_check_find_number(checker, at,
+                                "a call site with an id out of order: ", def->id);
+}
+
+static void
 check_process(struct checker *checker, const uint8_t *at,
               const struct marey_definition *def)
 {
@@ -128,6 +143,7 @@ check_definition(struct checker *checker, const struct marey_record *record)
                                     "a file with an id out of order: ", def.id);
         break;
     case MAREY_DEF_FUNCTION: check_function(checker, record->body, &def); break;
+    case MAREY_DEF_CALL_SITE: check_call_site(checker, record->body, &def); break;
     case MAREY_DEF_PROCESS: check_process(checker, record->body, &def); break;
     case MAREY_DEF_LANE:
     case MAREY_DEF_LANE_NAME:

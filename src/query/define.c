@@ -113,6 +113,29 @@ define_function(struct defining *defining, struct process *process,
         map_put(defining, &process->functions, def->id, index);
 }
 
+/* The id means the function itself, and besides where it was called from. */
+static void
+define_call_site(struct defining *defining, struct process *process,
+                 const struct marey_definition *def)
+{
+    struct marey_trace *trace = defining->trace;
+    uint32_t function = trace_resolve(trace, process, ID_FUNCTION, def->function);
+    struct call_site site = {
+        .caller = trace_resolve(trace, process, ID_FUNCTION, def->caller),
+        .line = def->line,
+    };
+    uint32_t index;
+
+    if (function == MAREY_NO_INDEX || site.caller == MAREY_NO_INDEX) {
+        forget(defining);
+    } else if (!marey_intern_put(&trace->call_sites, &site, sizeof(site), &index)) {
+        defining->is_out_of_memory = true;
+    } else {
+        map_put(defining, &process->functions, def->id, function);
+        map_put(defining, &process->call_sites, def->id, index);
+    }
+}
+
 /* ---- the process itself ---- */
 
 static bool
@@ -166,7 +189,7 @@ define_process(struct defining *defining, struct process *process,
     }
     process->strings.first = def->string_count + 1;
     process->files.first = def->file_count + 1;
-    process->functions.first = def->function_count + 1;
+    process->functions.first = process->call_sites.first = def->function_count + 1;
 }
 
 /* Few functions are left out, and this is said some dozen times. */
@@ -285,6 +308,7 @@ define(struct defining *defining, const struct marey_definition *def)
         break;
     case MAREY_DEF_FILE: define_file(defining, process, def); break;
     case MAREY_DEF_FUNCTION: define_function(defining, process, def); break;
+    case MAREY_DEF_CALL_SITE: define_call_site(defining, process, def); break;
     case MAREY_DEF_PROCESS: define_process(defining, process, def); break;
     case MAREY_DEF_PROCESS_END:
         process->has_end = true;

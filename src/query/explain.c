@@ -218,7 +218,8 @@ put_frame(struct explaining *e, uint32_t at)
     json_key_int(e->out, "depth", at);
     json_key_int(e->out, "function", json_index(step->function));
     json_key_int(e->out, "begin_ns", begin_ns == MAREY_NO_TIME ? -1 : begin_ns);
-    json_key_int(e->out, "called_from_line", step->call_line);
+    json_key_int(e->out, "called_from_line",
+                 step->caller == step->parent ? step->call_line : 0);
     put_ending(e, node);
     put_values(e, "values", step->lane, step->blob);
     put_names(e, node);

@@ -128,7 +128,7 @@ push_call(struct player *player, struct player_lane *lane, uint32_t function)
     frame->child_cost = 0;
     frame->blob = frame->result_blob = 0;
     frame->child_count = 0;
-    frame->call_line = 0;
+    frame->made_as = 0;
     frame->mark = 0;
     frame->is_resumed = frame->was_open = frame->is_counted = false;
     frame->is_joined = frame->has_gap = false;
@@ -177,6 +177,7 @@ reopen_call(struct player *player, struct player_stream *stream, uint32_t functi
 
     if (frame == NULL)
         return false;
+    frame->made_as = entry->function;
     frame->begin_ns = clock_ns(&player->trace->clock, entry->start_ticks);
     frame->seen_ns = frame->begin_ns > player->selection.from_ns
                          ? frame->begin_ns
@@ -233,7 +234,7 @@ play_enter(struct player *player, struct player_stream *stream,
     struct frame *frame = push_call(player, lane, function);
     if (MAREY_UNLIKELY(frame == NULL))
         return PLAYED_SILENTLY;
-    frame->call_line = event->line;
+    frame->made_as = event->function;
     fill_beat(out, BEAT_BEGIN, lane, frame);
     if (MAREY_UNLIKELY(marey_cursor_may_note(&stream->chunk->cursor)) &&
         marey_cursor_take_note(&stream->chunk->cursor, MAREY_EVENT_VALUES, &note)) {

@@ -39,7 +39,7 @@ struct frame {
     uint32_t parent;   /* function of the nearest call that is shown, or NO_INDEX */
     uint32_t depth;    /* shown calls around it */
     uint32_t child_count;
-    uint32_t call_line;
+    uint32_t made_as; /* id of the event: of the function, or of a call site of it */
     uint32_t cost_ps; /* of one event of its kind */
     uint32_t mark;    /* of whoever listens; 0 at its begin */
     bool is_shown;    /* by the selection's functions and depth */
@@ -96,6 +96,7 @@ struct activation {
     uint64_t key;
     uint32_t owner;    /* process, or lane where lanes are played one by one */
     uint32_t function; /* index */
+    uint32_t made_as;
     int64_t first_ns;
     int64_t running_ns;
     bool is_counted; /* a part of it was told */

@@ -56,6 +56,7 @@ marey_process_list(struct marey_trace *trace)
         process->parent = MAREY_NO_INDEX;
         process->jump = (uint32_t)i;
         process->strings.first = process->files.first = process->functions.first = 1;
+        process->call_sites.first = 1;
         process->program = process->executable = process->version = process->directory =
             process->options = trace->empty_string;
     }
@@ -83,9 +84,10 @@ uint32_t
 marey_trace_resolve_slow(const struct marey_trace *trace, const struct process *process,
                          enum id_kind kind, uint32_t id)
 {
-    size_t at = kind == ID_STRING ? offsetof(struct process, strings)
-                : kind == ID_FILE ? offsetof(struct process, files)
-                                  : offsetof(struct process, functions);
+    size_t at = kind == ID_STRING     ? offsetof(struct process, strings)
+                : kind == ID_FILE     ? offsetof(struct process, files)
+                : kind == ID_FUNCTION ? offsetof(struct process, functions)
+                                      : offsetof(struct process, call_sites);
 #define MAP_OF(process)                                                                \
     ((const struct id_map *)(const void *)((const char *)(process) + at))
 

@@ -47,11 +47,13 @@ marey_trace_close(struct marey_trace *trace)
         marey_memory_free(trace->processes[i].strings.indices);
         marey_memory_free(trace->processes[i].files.indices);
         marey_memory_free(trace->processes[i].functions.indices);
+        marey_memory_free(trace->processes[i].call_sites.indices);
     }
     marey_directory_close(trace->directory);
     marey_intern_release(&trace->strings);
     marey_intern_release(&trace->functions);
     marey_intern_release(&trace->files);
+    marey_intern_release(&trace->call_sites);
     marey_intern_release(&trace->hosts);
     marey_table_release(&trace->lane_index);
     marey_table_release(&trace->flow_index);

@@ -30,8 +30,9 @@ struct process {
     uint32_t jump; /* an ancestor farther up, for quick look-ups; itself at the root */
     uint32_t generation; /* ancestors */
     struct id_map strings;
-    struct id_map files; /* to indices into trace->files */
-    struct id_map functions;
+    struct id_map files;      /* to indices into trace->files */
+    struct id_map functions;  /* ids of call sites mean what is called there */
+    struct id_map call_sites; /* the same ids, to indices into trace->call_sites */
     uint64_t pid, parent_pid;
     uint64_t start_ticks;
     uint64_t end_ticks; /* as said, or of the last event */
@@ -81,6 +82,11 @@ struct function {
     uint32_t line;
     uint32_t flags; /* MAREY_FUNCTION_* */
 };
+/* Hashed as bytes, too. */
+struct call_site {
+    uint32_t caller; /* function index */
+    uint32_t line;
+};
 struct source_file {
     uint64_t key;
     uint32_t path; /* string */
@@ -109,10 +115,11 @@ struct marey_trace {
     struct marey_directory *directory;   /* owned */
     struct clock_map clock;
     struct marey_intern strings;
-    struct marey_intern functions; /* of struct function */
-    struct marey_intern files;     /* of struct source_file */
-    struct marey_intern hosts;     /* boot ids */
-    struct process *processes;     /* owned; by serial */
+    struct marey_intern functions;  /* of struct function */
+    struct marey_intern files;      /* of struct source_file */
+    struct marey_intern call_sites; /* of struct call_site */
+    struct marey_intern hosts;      /* boot ids */
+    struct process *processes;      /* owned; by serial */
     size_t process_count, process_capacity;
     struct child_end *child_ends; /* owned; in the order they were read */
     size_t child_end_count, child_end_capacity;
@@ -212,8 +219,14 @@ trace_file(const struct marey_trace *trace, uint32_t index)
     return (const struct source_file *)(const void *)trace->files.items[index].bytes;
 }
 
-/* Which map of a process: ids of the three kinds are resolved alike. */
-enum id_kind { ID_STRING, ID_FILE, ID_FUNCTION };
+static inline const struct call_site *
+trace_call_site(const struct marey_trace *trace, uint32_t index)
+{
+    return (const struct call_site *)(const void *)trace->call_sites.items[index].bytes;
+}
+
+/* Which map of a process: ids of all kinds are resolved alike. */
+enum id_kind { ID_STRING, ID_FILE, ID_FUNCTION, ID_CALL_SITE };
 
 /* The index an id means in a process, or MAREY_NO_INDEX. */
 uint32_t marey_trace_resolve_slow(const struct marey_trace *trace,
@@ -224,9 +237,10 @@ MAREY_INLINE uint32_t
 trace_resolve(const struct marey_trace *trace, const struct process *process,
               enum id_kind kind, uint32_t id)
 {
-    const struct id_map *map = kind == ID_STRING ? &process->strings
-                               : kind == ID_FILE ? &process->files
-                                                 : &process->functions;
+    const struct id_map *map = kind == ID_STRING     ? &process->strings
+                               : kind == ID_FILE     ? &process->files
+                               : kind == ID_FUNCTION ? &process->functions
+                                                     : &process->call_sites;
 
     if (MAREY_LIKELY(id - map->first < map->count))
         return map->indices[id - map->first];

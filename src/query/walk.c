@@ -44,10 +44,31 @@ struct marey_walk {
 
 /* ---- steps ---- */
 
+/* Where the call was made, if that is known. */
+static inline void
+tell_call_site(const struct marey_trace *trace, const struct beat *beat,
+               struct marey_step *out)
+{
+    uint32_t id = beat->frame->made_as;
+    uint32_t index = id == 0
+                         ? MAREY_NO_INDEX
+                         : trace_resolve(trace, &trace->processes[beat->lane->process],
+                                         ID_CALL_SITE, id);
+
+    out->call_line = 0;
+    out->caller = MAREY_NO_INDEX;
+    if (index != MAREY_NO_INDEX) {
+        const struct call_site *site = trace_call_site(trace, index);
+        out->call_line = site->line;
+        out->caller = site->caller;
+    }
+}
+
 /* Every field is named: what is left out would be cleared by a loop that costs more
  * than all the rest. */
 static void
-tell_call(const struct beat *beat, struct marey_step *out)
+tell_call(const struct marey_trace *trace, const struct beat *beat,
+          struct marey_step *out)
 {
     static const enum marey_step_kind kinds[] = {
         [BEAT_BEGIN] = MAREY_STEP_BEGIN,
@@ -68,7 +89,7 @@ tell_call(const struct beat *beat, struct marey_step *out)
     out->parent = frame->parent;
     out->depth = frame->depth;
     out->string = beat->string;
-    out->call_line = frame->call_line;
+    tell_call_site(trace, beat, out);
     out->time_ns = beat->time_ns;
     out->begin_ns = frame->begin_ns;
     out->duration_ns = is_over ? duration_ns : 0;
@@ -126,6 +147,7 @@ tell_point(const struct beat *beat, struct marey_step *out)
         .lane = beat->lane->index,
         .function = MAREY_NO_INDEX,
         .parent = frame->is_shown ? frame->function : frame->parent,
+        .caller = MAREY_NO_INDEX,
         .depth = frame->depth + frame->is_shown,
         .string = beat->string,
         .time_ns = beat->time_ns,
@@ -141,10 +163,10 @@ tell_point(const struct beat *beat, struct marey_step *out)
 }
 
 static bool
-tell(const struct beat *beat, struct marey_step *out)
+tell(const struct marey_walk *walk, const struct beat *beat, struct marey_step *out)
 {
     if (MAREY_LIKELY(beat->kind <= BEAT_SUSPEND))
-        tell_call(beat, out);
+        tell_call(walk->player.trace, beat, out);
     else
         tell_point(beat, out);
     return true;
@@ -198,8 +220,8 @@ hold_point(struct marey_walk *walk, struct waiting *waiting, const struct beat *
 
 /* Tells the begin of the outermost waiting call. `last` is the innermost frame. */
 static bool
-tell_first(struct waiting *waiting, struct player_lane *lane, uint32_t last,
-           struct marey_step *out)
+tell_first(const struct marey_walk *walk, struct waiting *waiting,
+           struct player_lane *lane, uint32_t last, struct marey_step *out)
 {
     uint32_t at = waiting->first;
     struct beat beat = waiting->calls[at].beat;
@@ -209,13 +231,13 @@ tell_first(struct waiting *waiting, struct player_lane *lane, uint32_t last,
     waiting->first = next_waiting(lane, at + 1, last);
     waiting->due = waiting->first != 0 ? waiting->calls[waiting->first].held
                                        : waiting->point_count;
-    return tell(&beat, out);
+    return tell(walk, &beat, out);
 }
 
 /* Tells a point that was held; its call is the innermost one told by now. */
 static bool
-tell_held(struct waiting *waiting, struct player_lane *lane, uint32_t last,
-          struct marey_step *out)
+tell_held(const struct marey_walk *walk, struct waiting *waiting,
+          struct player_lane *lane, uint32_t last, struct marey_step *out)
 {
     struct beat beat = waiting->points[waiting->told++];
     uint32_t at = waiting->first != 0 ? waiting->first - 1 : last;
@@ -225,7 +247,7 @@ tell_held(struct waiting *waiting, struct player_lane *lane, uint32_t last,
     beat.frame = &lane->frames[at];
     if (waiting->told == waiting->point_count && waiting->first == 0)
         waiting->told = waiting->due = waiting->point_count = 0;
-    return tell(&beat, out);
+    return tell(walk, &beat, out);
 }
 
 /* Deals with the beat where a shortest duration is asked for. True: a step was told;
@@ -243,10 +265,10 @@ take_beat(struct marey_walk *walk, struct marey_step *out)
         lane->depth + is_ending; /* the ending call's frame is still there */
 
     if (waiting->told < waiting->due)
-        return tell_held(waiting, lane, last, out);
+        return tell_held(walk, waiting, lane, last, out);
     if (waiting->first != 0 && (lane->frames[waiting->first].begin_ns <= long_ago ||
                                 waiting->point_count - waiting->told >= HELD_MAX))
-        return tell_first(waiting, lane, last, out);
+        return tell_first(walk, waiting, lane, last, out);
     if (is_ending && beat->frame->mark == MARK_WAITING && waiting->first == last) {
         /* Too short, and the outermost that waited: its points are free. */
         beat->frame->mark = MARK_NONE;
@@ -256,7 +278,8 @@ take_beat(struct marey_walk *walk, struct marey_step *out)
     }
     walk->has_beat = false;
     if (beat->kind > BEAT_SUSPEND)
-        return waiting->first != 0 ? hold_point(walk, waiting, beat) : tell(beat, out);
+        return waiting->first != 0 ? hold_point(walk, waiting, beat)
+                                   : tell(walk, beat, out);
     if (!beat->frame->is_shown)
         return false;
     if (is_begin && beat->frame->begin_ns > long_ago)
@@ -264,7 +287,7 @@ take_beat(struct marey_walk *walk, struct marey_step *out)
     if (is_ending && beat->frame->mark != MARK_TOLD)
         return false;
     beat->frame->mark = MARK_TOLD;
-    return tell(beat, out);
+    return tell(walk, beat, out);
 }
 
 /* ---- the walk ---- */
@@ -307,7 +330,7 @@ marey_walk_next(struct marey_walk *walk, struct marey_step *out)
             if (MAREY_UNLIKELY(walk->player.status != MAREY_OK))
                 return false;
         } else if (beat->kind > BEAT_SUSPEND || beat->frame->is_shown) {
-            return tell(beat, out);
+            return tell(walk, beat, out);
         }
     }
 }

@@ -32,10 +32,6 @@ random_event(uint64_t *state, uint64_t ticks)
     case 10: event.kind = MAREY_EVENT_RESUME; break;
     case 11: event.kind = MAREY_EVENT_COUNTER; break;
     case 12: event.kind = MAREY_EVENT_UNWIND; break;
-    case 13:
-        event.kind = MAREY_EVENT_ENTER;
-        event.line = 7;
-        break;
     default: break;
     }
     return event;

@@ -47,7 +47,9 @@ export interface Frame {
   depth: number
   function: number
   begin_ns: number
+  /** Where it was called from: a line, 0 unknown, of a function, recorded or not. */
   line: number
+  caller: number
 }
 
 export interface Call {
@@ -55,6 +57,7 @@ export interface Call {
   depth: number
   begin_ns: number
   line: number
+  caller: number
   whole: boolean
   arguments: number
   ending?: string

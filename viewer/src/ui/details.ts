@@ -202,7 +202,7 @@ export class Details {
   /** The call's own text; of a C function the place it was called from. */
   private showSource(call: Call): void {
     const { info } = this.session
-    let line = call.line
+    let { line, caller } = call
     if (info.functions.file[call.function]) {
       const callees = call.children.map(([fn, calls, total]) => ({ fn, calls, total }))
       void this.source.show(call.function, [], callees)
@@ -210,10 +210,11 @@ export class Details {
     }
     for (const frame of [...call.parents].reverse()) {
       if (info.functions.file[frame.function]) {
-        void this.source.show(frame.function, line > 0 ? [line] : [])
+        const isThere = line > 0 && caller === frame.function
+        void this.source.show(frame.function, isThere ? [line] : [])
         return
       }
-      line = frame.line
+      ;({ line, caller } = frame)
     }
   }
 
@@ -349,7 +350,11 @@ export class Details {
       const type = exception >= 0 ? this.session.string(exception) : ''
       put('Ended', (ENDINGS[call.ending] ?? call.ending) + (type ? ` ${type}` : ''))
     }
-    if (call && call.line > 0) put('Called from line', String(call.line))
+    if (call && call.line > 0 && call.caller >= 0) {
+      const file = this.session.info.functions.file[call.caller] ?? ''
+      const name = functionFull(this.session.info, call.caller)
+      put('Called from', `${shortPath(file)}:${call.line}`, name)
+    }
     if (lane) put('Lane', laneName(lane))
     return list
   }

@@ -258,7 +258,8 @@ export class Film {
   }
 
   private standing(frame: Frame, callee: Frame | undefined) {
-    const lines = callee && callee.line > 0 ? [callee.line] : []
+    const isThere = callee && callee.line > 0 && callee.caller === frame.function
+    const lines = isThere ? [callee.line] : []
     const callees = callee ? [{ fn: callee.function, calls: 1, total: 0 }] : []
     return { fn: frame.function, lines, callees }
   }
