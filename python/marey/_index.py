@@ -1,12 +1,14 @@
 """The names and the index that a page starts from, kept between two views.
 
 Building the index walks the whole trace, so it is kept in the user's cache folder
-($XDG_CACHE_HOME/marey), under the trace's place, size and time of change. What is kept
-is only ever a shortcut: whatever is wrong with it, the index is built again.
+($XDG_CACHE_HOME/marey), under the trace's place, size and time of change and the build
+of Marey that made it: another may tell more, or tell it otherwise. What is kept is only
+ever a shortcut: whatever is wrong with it, the index is built again.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import struct
@@ -58,13 +60,23 @@ def is_live(path: str) -> bool:
         return False
 
 
+def _stamp(stat: os.stat_result) -> str:
+    return f"{stat.st_size} {stat.st_mtime_ns}"
+
+
+@functools.cache
+def _build() -> str:
+    """What tells this build of the C core from others."""
+    return _stamp(Path(_view.__file__).stat())
+
+
 def _place(path: str, stat: os.stat_result) -> Path | None:
     try:
         default = Path.home() / ".cache"
     except RuntimeError:
         return None
     folder = Path(os.environ.get("XDG_CACHE_HOME") or default) / "marey"
-    key = f"{os.path.realpath(path)}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ino}"
+    key = "\0".join((os.path.realpath(path), _stamp(stat), str(stat.st_ino), _build()))
     name = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:32]
     return folder / f"{name}.index"
 

@@ -183,6 +183,10 @@ def test_a_first_impression_is_there_before_the_index(
         assert not json.loads(ask(server, f"{base}/status")[2])["coarse"]
     with running(path) as server:
         assert not json.loads(ask(server, f"/{server.secret}/status")[2])["coarse"]
+    # What another build of Marey made tells other things.
+    monkeypatch.setattr("marey._index._build", lambda: "another")
+    with running(path) as server:
+        assert json.loads(ask(server, f"/{server.secret}/status")[2])["coarse"]
 
 
 def test_a_small_trace_needs_no_first_impression(server: Server) -> None:
