@@ -157,7 +157,7 @@ with marey.record(sys.argv[1]):
 
 
 MANY = """
-import threading
+import os, threading, time
 def work():
     abs(1)
 threads = []
@@ -171,6 +171,8 @@ for i in range({count}):
         threads = []
 for thread in threads:
     thread.join()
+while len(os.listdir("/proc/self/task")) > 1:  # joined, and not quite over
+    time.sleep(0.001)
 """
 
 
