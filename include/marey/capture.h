@@ -85,6 +85,7 @@ struct marey_call {
     uint64_t start_ticks;       /* of the running part */
     marey_tagged_function what; /* the bit: resumed; else entered */
     bool is_pending;    /* not written yet: may turn out shorter than --min-duration */
+    uint16_t place;     /* where it was bound when it was resumed; see marey_resume() */
     uint32_t arguments; /* while it is pending: the blob of its arguments; 0: none */
 };
 
@@ -109,8 +110,8 @@ marey_call_is_resumed(const struct marey_call *call)
 
 /* What an activation slot means in this chunk. */
 struct marey_binding {
-    uintptr_t key; /* 0: nothing */
-    const struct marey_function *function;
+    uintptr_t key;              /* 0: nothing */
+    marey_tagged_function what; /* with its bit, as in the call that is resumed */
 };
 
 /* What one thread writes into. Only its own thread touches it between attach and
@@ -422,28 +423,30 @@ marey_leave(struct marey_lane *lane, uintptr_t key)
 }
 
 /* Where an activation is bound: one of two neighbours, so that two busy generators that
- * fall on one place do not push each other out at every turn. The multiplier is 2^64
- * over the golden ratio (Knuth 6.4): the top bits depend on all of the address. Counted
- * in bytes, which takes fewer instructions than an index would. */
+ * fall on one place do not push each other out at every turn. The multiplier is 2^32
+ * over the golden ratio (Knuth 6.4): the top bits depend on all of what tells one
+ * address of a process from another. Counted in bytes, which takes fewer instructions
+ * than an index would. */
 MAREY_INLINE uint64_t
 marey_bound_place(uintptr_t key)
 {
     static_assert(MAREY_ACTIVATION_SLOTS == 32 && sizeof(struct marey_binding) == 16,
                   "the top five bits, times 16");
-    return ((uint64_t)key * UINT64_C(0x9E3779B97F4A7C15) >> 55) & 0x1f0;
+    return (uint64_t)((uint32_t)key * UINT32_C(0x9E3779B1)) >> 23 & 0x1f0;
 }
 
 MAREY_INLINE const struct marey_binding *
 marey_bound_at(const struct marey_lane *lane, uint64_t place)
 {
-    return (const struct marey_binding *)(const void *)((const char *)lane->bound +
-                                                        place);
+    return (
+        const struct marey_binding *)(const void *)((const char *)lane + place +
+                                                    offsetof(struct marey_lane, bound));
 }
 
-/* The place that means this activation, if one does. */
+/* The place that means this activation, if one does; `what` as resumed. */
 MAREY_INLINE bool
-marey_is_bound(const struct marey_lane *lane, uintptr_t key,
-               const struct marey_function *function, uint64_t *place)
+marey_is_bound(const struct marey_lane *lane, uintptr_t key, marey_tagged_function what,
+               uint64_t *place)
 {
     *place = marey_bound_place(key);
     if (MAREY_UNLIKELY(marey_bound_at(lane, *place)->key != key)) {
@@ -451,7 +454,7 @@ marey_is_bound(const struct marey_lane *lane, uintptr_t key,
         if (marey_bound_at(lane, *place)->key != key)
             return false;
     }
-    return marey_bound_at(lane, *place)->function == function;
+    return marey_bound_at(lane, *place)->what == what;
 }
 
 /* An event about it as it is written for a delta of 0: its second byte is the slot. */
@@ -459,6 +462,20 @@ MAREY_INLINE uint64_t
 marey_bound_event(uint8_t op, uint64_t place)
 {
     return (MAREY_TOKEN_EXTENDED | (uint64_t)op << 8) + (place << 4);
+}
+
+/* The same for a call that is open. One that was resumed knows its place, and has lost
+ * it only if another key is there by now: no two that run have the same. */
+MAREY_INLINE bool
+marey_is_call_bound(const struct marey_lane *lane, const struct marey_call *call,
+                    uintptr_t key, uint64_t *place)
+{
+    if (MAREY_LIKELY(marey_call_is_resumed(call))) {
+        *place = call->place;
+        return marey_bound_at(lane, *place)->key == key;
+    }
+    return marey_is_bound(lane, key,
+                          marey_tag_function(marey_call_function(call), true), place);
 }
 
 /* The generator's or coroutine's call `key` is suspended. */
@@ -470,7 +487,7 @@ marey_yield(struct marey_lane *lane, uintptr_t key)
     uint64_t place;
 
     if (MAREY_UNLIKELY(call->key != key) ||
-        MAREY_UNLIKELY(!marey_is_bound(lane, key, marey_call_function(call), &place)) ||
+        MAREY_UNLIKELY(!marey_is_call_bound(lane, call, key, &place)) ||
         MAREY_UNLIKELY(!marey_put_event(lane, now,
                                         marey_bound_event(MAREY_OP_YIELD, place),
                                         MAREY_TOKEN_EXTENDED, 2)))
@@ -479,20 +496,21 @@ marey_yield(struct marey_lane *lane, uintptr_t key)
     return true;
 }
 
-/* It runs again, perhaps on another thread than before. */
+/* It runs again, perhaps on another thread than before. `what`: its function and the
+ * bit; anything else is not bound, and goes the slow way. */
 MAREY_INLINE bool
-marey_resume(struct marey_lane *lane, const struct marey_function *function,
-             uintptr_t key)
+marey_resume(struct marey_lane *lane, marey_tagged_function what, uintptr_t key)
 {
     struct marey_call *call = lane->top + 1;
     uint64_t place;
 
     MAREY_IN_REGISTER(call);
-    if (MAREY_UNLIKELY(!marey_is_bound(lane, key, function, &place)) ||
+    if (MAREY_UNLIKELY(!marey_is_bound(lane, key, what, &place)) ||
         MAREY_UNLIKELY(call > lane->last))
         return false;
     call->key = key;
-    call->what = marey_tag_function(function, true);
+    call->what = what;
+    call->place = (uint16_t)place;
     uint64_t now = marey_lane_now();
     if (MAREY_UNLIKELY(!marey_put_event(lane, now,
                                         marey_bound_event(MAREY_OP_RESUME, place),

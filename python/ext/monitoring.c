@@ -218,11 +218,10 @@ resume_slow(PyObject *const *args)
 MAREY_INLINE PyObject *
 resume_at(PyObject *const *args, Py_ssize_t index)
 {
-    struct marey_function *function = codes_recorded(code_of(args), index);
     struct marey_lane *lane = marey_this_lane();
+    marey_tagged_function what = codes_tagged(code_of(args), index);
 
-    if (MAREY_LIKELY(function != NULL) &&
-        MAREY_LIKELY(marey_resume(lane, function, frame_of(lane))))
+    if (MAREY_LIKELY(marey_resume(lane, what, frame_of(lane))))
         return PC_NONE;
     return resume_slow(args);
 }

@@ -54,7 +54,8 @@ on_py_call(struct marey_lane *lane, struct pc_frame *frame,
                 callers_made(pc_frame_around(frame), frame->code, NULL, function, true),
                 (uintptr_t)frame);
         else if (function->keep_rules != 0 ||
-                 !marey_resume(lane, function, (uintptr_t)frame))
+                 !marey_resume(lane, marey_tag_function(function, true),
+                               (uintptr_t)frame))
             marey_resume_slow(lane, function, (uintptr_t)frame);
     } else {
         Py_ssize_t at = (const char *)frame->last_instruction -

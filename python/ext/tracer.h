@@ -110,11 +110,18 @@ bool codes_is_named(const struct marey_function *function, const char *module,
 const char *codes_file(const struct marey_function *function);
 
 /* A slot holds the function's address, plus one if it is recorded: so one test tells
- * those that are from those that are filtered out, or not seen yet. NULL: not so. */
+ * those that are from those that are filtered out, or not seen yet. */
+static inline marey_tagged_function
+codes_tagged(PyCodeObject *code, Py_ssize_t index)
+{
+    return (marey_tagged_function)pc_code_extra(code, index);
+}
+
+/* NULL: not recorded. */
 static inline struct marey_function *
 codes_recorded(PyCodeObject *code, Py_ssize_t index)
 {
-    uintptr_t value = (uintptr_t)pc_code_extra(code, index);
+    marey_tagged_function value = codes_tagged(code, index);
 
     if (MAREY_UNLIKELY((value & 1) == 0))
         return NULL;

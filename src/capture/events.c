@@ -121,7 +121,8 @@ bind_activation(struct marey_lane *lane, const struct marey_function *function,
         marey_lane_roll(lane);
     uint64_t delta = prepare(lane, now);
     uint64_t place;
-    if (marey_is_bound(lane, key, function, &place)) {
+    marey_tagged_function what = marey_tag_function(function, true);
+    if (marey_is_bound(lane, key, what, &place)) {
         lane->last_ticks -= delta; /* the use takes it */
         return (unsigned)(place / sizeof(struct marey_binding));
     }
@@ -136,17 +137,18 @@ bind_activation(struct marey_lane *lane, const struct marey_function *function,
     uint64_t wide = key;
     memcpy(bytes + size, &wide, sizeof(wide));
     put_long(lane, bytes, size + sizeof(wide));
-    lane->bound[slot] = (struct marey_binding){key, function};
+    lane->bound[slot] = (struct marey_binding){key, what};
     return slot;
 }
 
-static void
+static unsigned
 write_resume(struct marey_lane *lane, const struct marey_function *function,
              uintptr_t key, uint64_t now)
 {
     unsigned slot = bind_activation(lane, function, key, now);
 
     write_op(lane, (uint8_t)(MAREY_OP_RESUME + slot), now);
+    return slot;
 }
 
 /* ---- the shadow stack ---- */
@@ -285,13 +287,14 @@ push(struct marey_lane *lane, const struct marey_function *function, uintptr_t k
      bool is_resumed, uint64_t now)
 {
     bool waits = lane->recording->min_duration_ticks > 0;
+    unsigned slot = 0;
 
     if (now < lane->last_ticks)
         now = lane->last_ticks;
     if (lane->top == lane->last && !marey_stack_grow(lane))
         return; /* its leave will find no such call */
     if (!waits && is_resumed)
-        write_resume(lane, function, key, now);
+        slot = write_resume(lane, function, key, now);
     else if (!waits)
         write_enter(lane, function, now);
     bool ends_slowly = lane->top == lane->stack || function->base->is_slow ||
@@ -301,6 +304,7 @@ push(struct marey_lane *lane, const struct marey_function *function, uintptr_t k
         .start_ticks = waits ? now : lane->last_ticks,
         .what = marey_tag_function(function, is_resumed),
         .is_pending = waits,
+        .place = (uint16_t)(slot * sizeof(struct marey_binding)),
     };
 }
 

@@ -120,7 +120,8 @@ TEST(a_generator_is_one_call_with_parts)
     }
     for (int round = 0; round < 5000; round++) {
         for (int i = 0; i < 4; i++) {
-            if (!marey_resume(marey_this_lane(), function, keys[i]))
+            if (!marey_resume(marey_this_lane(), marey_tag_function(function, true),
+                              keys[i]))
                 marey_resume_slow(marey_this_lane(), function, keys[i]);
             if (!marey_yield(marey_this_lane(), keys[i]))
                 marey_yield_slow(marey_this_lane(), keys[i]);
