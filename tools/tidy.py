@@ -40,6 +40,7 @@ FACE_OWNERS = {
     "status": "base",
     "lod": "query",
     "answer": "query",
+    "history": "query",
     "transactions": "query",
 }
 

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "marey/history.h"
 #include "marey/lod.h"
 #include "marey/query.h"
 #include "marey/status.h"
@@ -61,6 +62,16 @@ void marey_raster_rects(const struct marey_canvas *canvas,
 /* A counter as an area with its low and high, from marey_lod_counter_query(). */
 void marey_raster_counter(const struct marey_canvas *canvas, int32_t top,
                           uint32_t height, const float *points, size_t count,
+                          double low, double high, bool is_dark);
+
+/* The colour of a value, by the hash of its text. */
+uint32_t marey_raster_value_colour(uint32_t hash, bool is_dark);
+/* The history of a variable, from marey_history_query(): numbers as steps between the
+ * least and the greatest of all, other values as boxes of their colour. `scale` as in
+ * marey_raster_rows. */
+void marey_raster_history(const struct marey_canvas *canvas, int32_t top,
+                          uint32_t height, uint32_t scale,
+                          const struct marey_history_piece *pieces, size_t count,
                           double low, double high, bool is_dark);
 
 /* A PNG of the canvas. Gives *bytes: free() it. */

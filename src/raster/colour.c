@@ -94,6 +94,14 @@ marey_raster_colour(const struct marey_function_info *function, bool is_dark)
 }
 
 uint32_t
+marey_raster_value_colour(uint32_t hash, bool is_dark)
+{
+    uint32_t hue = hash % HUES, shade = hash / HUES % SHADES;
+
+    return is_dark ? dark_own[hue][shade] : light_own[hue][shade];
+}
+
+uint32_t
 marey_raster_background(bool is_dark)
 {
     return is_dark ? 0xFF1C1814 : 0xFFFFFFFF;

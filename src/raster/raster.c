@@ -263,3 +263,78 @@ marey_raster_counter(const struct marey_canvas *canvas, int32_t top, uint32_t he
         fill(canvas, (struct box){x, y_last, next, y_last + 1}, line);
     }
 }
+
+/* ---- the history of a variable ---- */
+
+struct scale_of {
+    double floor, factor;
+    int32_t bottom, height;
+};
+
+static int32_t
+height_of(const struct scale_of *scale, float number)
+{
+    double up = ((double)number - scale->floor) * scale->factor;
+
+    if (!(up > 0)) /* nor what is no number */
+        up = 0;
+    if (up > scale->height - 1)
+        up = scale->height - 1;
+    return scale->bottom - 1 - (int32_t)up;
+}
+
+static void
+draw_value(const struct marey_canvas *canvas, struct box box,
+           const struct marey_history_piece *piece, uint32_t scale, bool is_dark)
+{
+    int32_t s = (int32_t)scale;
+    uint32_t colour = marey_raster_value_colour(piece->hash, is_dark);
+
+    if (box.right - box.left > 3 * s)
+        box.right -= s;
+    if (piece->count == 1)
+        fill(canvas, box, colour);
+    else {
+        blend(canvas, box, colour, 150);
+        if (box.right - box.left >= 3)
+            hatch(canvas, box, marey_raster_background(is_dark), 60, 3 * s);
+    }
+}
+
+void
+marey_raster_history(const struct marey_canvas *canvas, int32_t top, uint32_t height,
+                     uint32_t scale, const struct marey_history_piece *pieces,
+                     size_t count, double low, double high, bool is_dark)
+{
+    uint32_t line = is_dark ? 0xFFE0B080 : 0xFFB06820;
+    int32_t s = (int32_t)scale, before = 0;
+    /* From 0 where that does not press all into one line. */
+    struct scale_of of = {low > 0 && low < high / 2 ? 0 : low, 0, top + (int32_t)height,
+                          (int32_t)height - s};
+
+    if (high > of.floor)
+        of.factor = (double)(of.height - 1) / (high - of.floor);
+    for (size_t i = 0; i < count; i++) {
+        const struct marey_history_piece *piece = &pieces[i];
+        struct box box = {rounded(piece->left), top, rounded(piece->right), of.bottom};
+        if (box.right <= box.left)
+            box.right = box.left + 1;
+        if (piece->value != MAREY_HISTORY_NUMBER) {
+            draw_value(canvas, box, piece, scale, is_dark);
+            continue;
+        }
+        int32_t y = height_of(&of, piece->last);
+        int32_t upper = height_of(&of, piece->high), lower = height_of(&of, piece->low);
+        bool follows = i > 0 && pieces[i - 1].value == MAREY_HISTORY_NUMBER &&
+                       piece->left - pieces[i - 1].right < 1;
+        if (follows) {
+            upper = before < upper ? before : upper;
+            lower = before > lower ? before : lower;
+        }
+        blend(canvas, (struct box){box.left, y, box.right, of.bottom}, line, 50);
+        blend(canvas, (struct box){box.left, upper, box.left + s, lower + s}, line,
+              follows || piece->count > 1 ? 190 : 0);
+        fill(canvas, (struct box){box.left, y, box.right, y + s}, line);
+        before = y;
+    }
+}

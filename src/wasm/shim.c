@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "marey/answer.h"
+#include "marey/history.h"
 #include "marey/lod.h"
 #include "marey/raster.h"
 
@@ -16,6 +17,7 @@
 #define IMPORT(name) __attribute__((import_module("host"), import_name(name)))
 
 #define TILES_MAX 64
+#define HISTORIES_MAX 32
 #define RECTS_MAX 65536
 #define CANVAS_SIDE_MAX 16384
 
@@ -303,6 +305,32 @@ trace_logs(double from_ns, double to_ns, const bool *lanes, const char *name,
                       &text);
 }
 
+/* The variables that were logged, of the whole trace. */
+EXPORT("trace_variables") int trace_variables(void)
+{
+    struct marey_question question = question_of(-1, -1, NULL, NULL);
+    struct marey_answer text = {0};
+
+    return answer_end(marey_answer_variables(trace, &question, &text, &failure), &text);
+}
+
+/* The block of a history. `name` is borrowed. */
+EXPORT("trace_history")
+int
+trace_history(uint32_t lane, uint32_t function, const char *name, size_t name_size)
+{
+    struct marey_question question = question_of(-1, -1, NULL, NULL);
+    struct marey_variable variable = {lane, function, {name, name_size}};
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    enum marey_status status =
+        marey_history_new(trace, &question, &variable, &bytes, &size, &failure);
+
+    if (status == MAREY_OK)
+        answer_set(bytes, size);
+    return (int)status;
+}
+
 EXPORT("trace_explain") int trace_explain(void)
 {
     struct marey_question question = question_of(-1, -1, NULL, NULL);
@@ -329,6 +357,8 @@ static struct {
     struct marey_canvas canvas;   /* pixels owned */
     struct marey_palette palette; /* both arrays owned */
     struct marey_lod_rect *rects; /* owned, RECTS_MAX of them */
+    struct marey_history histories[HISTORIES_MAX];
+    uint8_t *history_bytes[HISTORIES_MAX]; /* owned; NULL: free */
     uint32_t rect_count;
     uint32_t is_coarse;
 } view;
@@ -566,6 +596,79 @@ view_counter(uint32_t series, double from_ns, double to_ns, int32_t top,
                          view.index.series[series].low, view.index.series[series].high,
                          view.palette.is_dark);
     answer_set(points, count * 16);
+    return 0;
+}
+
+/* Takes the bytes; the history that was at `slot` is gone. NULL: none instead. */
+EXPORT("view_history") int view_history(uint32_t slot, uint8_t *bytes, size_t size)
+{
+    struct marey_history history = {0};
+
+    if (slot >= HISTORIES_MAX ||
+        (bytes != NULL && marey_history_open(bytes, size, &history) != MAREY_OK)) {
+        free(bytes);
+        return MAREY_CORRUPT;
+    }
+    free(view.history_bytes[slot]);
+    view.history_bytes[slot] = bytes;
+    view.histories[slot] = history;
+    return 0;
+}
+
+/* Assignments, least and greatest number (the least above the greatest: none). */
+EXPORT("view_history_facts") int view_history_facts(uint32_t slot)
+{
+    double *out = malloc(3 * sizeof(*out));
+
+    if (out == NULL || slot >= HISTORIES_MAX || view.history_bytes[slot] == NULL) {
+        free(out);
+        return MAREY_NOMEM;
+    }
+    out[0] = (double)view.histories[slot].header->assignment_count;
+    out[1] = view.histories[slot].header->low;
+    out[2] = view.histories[slot].header->high;
+    answer_set(out, 3 * sizeof(*out));
+    return 0;
+}
+
+/* The text of a value, not terminated. */
+EXPORT("view_history_text") int view_history_text(uint32_t slot, uint32_t value)
+{
+    const struct marey_history *history = &view.histories[slot % HISTORIES_MAX];
+    char *out;
+
+    if (slot >= HISTORIES_MAX || view.history_bytes[slot] == NULL ||
+        value >= history->header->value_count)
+        return MAREY_USAGE;
+    out = malloc(history->values[value].size_bytes + 1);
+    if (out == NULL)
+        return MAREY_NOMEM;
+    memcpy(out, history->texts + history->values[value].text_at,
+           history->values[value].size_bytes);
+    answer_set(out, history->values[value].size_bytes);
+    return 0;
+}
+
+/* Draws a history; its pieces stay at answer_at(). */
+EXPORT("view_history_draw")
+int
+view_history_draw(uint32_t slot, double from_ns, double to_ns, int32_t top,
+                  uint32_t height, uint32_t scale)
+{
+    size_t capacity = 2 * (size_t)view.canvas.width + 2, count;
+    struct marey_history_piece *pieces;
+
+    if (slot >= HISTORIES_MAX || view.history_bytes[slot] == NULL || height < 4 * scale)
+        return MAREY_USAGE;
+    pieces = malloc(capacity * sizeof(*pieces));
+    if (pieces == NULL)
+        return MAREY_NOMEM;
+    count = marey_history_query(&view.histories[slot], (int64_t)from_ns, (int64_t)to_ns,
+                                view.canvas.width, pieces, capacity);
+    marey_raster_history(&view.canvas, top, height, scale, pieces, count,
+                         view.histories[slot].header->low,
+                         view.histories[slot].header->high, view.palette.is_dark);
+    answer_set(pieces, count * sizeof(*pieces));
     return 0;
 }
 

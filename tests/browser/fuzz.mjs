@@ -59,6 +59,20 @@ function give(bytes) {
 const answer = () =>
     Buffer.from(memory.buffer, core.answer_at() >>> 0, core.answer_size() >>> 0)
 
+/** Made, broken or not, and drawn as what it says. */
+function askHistory(lane, fn, name) {
+    const text = Buffer.from(name)
+    const at = give(text)
+    const status = core.trace_history(lane, fn >>> 0, at, text.length)
+    core.bytes_free(at)
+    if (status !== 0) return
+    const block = random(2) ? broken(answer()) : Buffer.from(answer())
+    if (core.view_history(0, give(block), block.length) !== 0) return
+    core.view_canvas(300, 200, 0)
+    core.view_history_draw(0, 0, 2 ** (10 + random(30)), 10, 40, 1)
+    core.view_history_text(0, random(3))
+}
+
 function askAll() {
     const told = { open: core.trace_open(trace.length) === 0 }
     if (!told.open) return told
@@ -77,6 +91,10 @@ function askAll() {
     core.trace_calls(random(8), -1, -1, 0, 20)
     core.trace_source(random(8))
     core.trace_string(random(8))
+    if (core.trace_variables() === 0)
+        for (const { lane, function: fn, name } of JSON.parse(answer().toString())
+            .variables.slice(0, 3))
+            askHistory(lane, fn, name)
     return { ...told, index }
 }
 

@@ -30,7 +30,10 @@ const RANKS: Partial<Record<Verb, number>> = {
 
 export class Dropped extends Error {}
 
-const WALKS: readonly Verb[] = ['totals', 'tree', 'calls', 'transactions']
+const WALKS: readonly Verb[] = [
+  ...(['totals', 'tree', 'calls', 'transactions'] as const),
+  ...(['variables', 'history'] as const),
+]
 
 export class Client {
   private walker: Line | null = null

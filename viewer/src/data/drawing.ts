@@ -75,6 +75,43 @@ export interface LaneBox {
   scale: number
 }
 
+/** Pieces of a variable's history, copied out of the core. */
+export class Pieces {
+  readonly floats: Float32Array
+  readonly words: Uint32Array
+
+  constructor(
+    block: ArrayBuffer,
+    readonly count: number,
+  ) {
+    this.floats = new Float32Array(block)
+    this.words = new Uint32Array(block)
+  }
+  left(i: number): number {
+    return this.floats[i * 8]!
+  }
+  right(i: number): number {
+    return this.floats[i * 8 + 1]!
+  }
+  low(i: number): number {
+    return this.floats[i * 8 + 2]!
+  }
+  high(i: number): number {
+    return this.floats[i * 8 + 3]!
+  }
+  last(i: number): number {
+    return this.floats[i * 8 + 4]!
+  }
+  /** Of a value that is no number; null: it is one. */
+  value(i: number): number | null {
+    const value = this.words[i * 8 + 5]!
+    return value === 0xffffffff ? null : value
+  }
+  countOf(i: number): number {
+    return this.words[i * 8 + 6]!
+  }
+}
+
 export class Drawing {
   private readonly tileKeys: (string | null)[] = new Array<string | null>(
     TILE_SLOTS,
@@ -254,6 +291,44 @@ export class Drawing {
     this.core.run('view_counter', series, Math.floor(from), Math.ceil(to), top, height)
     const { at, size } = this.core.answerView()
     return new Float32Array(this.core.memory.buffer, at, size / 4).slice()
+  }
+
+  /** Takes the history of a variable, or forgets it. */
+  setHistory(slot: number, bytes: Uint8Array | null): void {
+    this.core.run(
+      'view_history',
+      slot,
+      bytes ? this.core.give(bytes) : 0,
+      bytes?.length ?? 0,
+    )
+  }
+
+  historyFacts(slot: number): { count: number; low: number; high: number } {
+    this.core.run('view_history_facts', slot)
+    const { at } = this.core.answerView()
+    const [count, low, high] = new Float64Array(this.core.memory.buffer, at, 3)
+    return { count: count!, low: low!, high: high! }
+  }
+
+  historyText(slot: number, value: number): string {
+    this.core.run('view_history_text', slot, value)
+    return new TextDecoder().decode(this.core.answer())
+  }
+
+  /** Draws a history and gives its pieces. */
+  history(
+    slot: number,
+    from: number,
+    to: number,
+    top: number,
+    height: number,
+    scale: number,
+  ): Pieces {
+    const window = [Math.floor(from), Math.ceil(to)] as const
+    this.core.run('view_history_draw', slot, ...window, top, height, scale)
+    const { at, size } = this.core.answerView()
+    const block = this.core.memory.buffer.slice(at, at + size) as ArrayBuffer
+    return new Pieces(block, size / 32)
   }
 
   flows(from: number, to: number, limit: number): Float64Array {

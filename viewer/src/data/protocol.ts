@@ -1,6 +1,7 @@
 /** What the page asks of the worker, and what it gets. */
 import type { Tree } from '../model/flame'
 import type { TraceInfo } from '../model/trace'
+import type { VariableInfo } from '../model/variables'
 
 /** Where the bytes of the trace are. */
 export type Source =
@@ -204,6 +205,9 @@ export interface Requests {
     args: [Selection, name: string, value: string, limit: number]
     reply: Logs
   }
+  /** The variables of which something was logged, and the history of one as a block. */
+  variables: { args: []; reply: { variables: VariableInfo[]; more: boolean } }
+  history: { args: [lane: number, fn: number, name: string]; reply: Uint8Array }
   values: { args: [lane: number, blob: number]; reply: Value[] }
   source: { args: [fn: number]; reply: string | null }
 }

@@ -162,6 +162,15 @@ const handlers: Handlers = {
     )
     return trace().json()
   },
+  variables() {
+    trace().run('trace_variables')
+    return trace().json()
+  },
+  history(lane, fn, name) {
+    const text = new TextEncoder().encode(name)
+    lend(text, (at) => trace().run('trace_history', lane, fn, at, text.length))
+    return trace().answer()
+  },
   values(lane, blob) {
     trace().run('trace_values', lane, blob)
     return trace().json()

@@ -1,6 +1,7 @@
 /** What the address holds, so that a link shows the same. Pure. */
 import { readArrangement, writeArrangement, type Arrangement } from './arrangement'
 import { isFiltering, readFilter, writeFilter, type Filter } from './filter'
+import { readVariables, writeVariables, type Variable } from './variables'
 import type { Span } from './window'
 
 export interface Place {
@@ -13,6 +14,7 @@ export interface Place {
   playhead?: number
   filter?: Filter
   lanes?: Arrangement
+  variables?: Variable[]
 }
 
 function number(text: string | undefined): number | null {
@@ -43,6 +45,8 @@ export function writePlace(place: Place): string {
   if (place.playhead !== undefined) put('p', String(Math.round(place.playhead)))
   if (place.filter && isFiltering(place.filter)) put('f', writeFilter(place.filter))
   if (place.lanes) parts.push(...writeArrangement(place.lanes))
+  if (place.variables?.length)
+    put('v', encodeURIComponent(writeVariables(place.variables)))
   return parts.join('&')
 }
 
@@ -69,5 +73,7 @@ export function readPlace(hash: string): Place {
   if (filter) place.filter = readFilter(filter)
   const lanes = readArrangement(parameters.get('o'), parameters.get('l'))
   if (lanes) place.lanes = lanes
+  const variables = readVariables(parameters.get('v'))
+  if (variables) place.variables = variables
   return place
 }

@@ -1,5 +1,6 @@
 /** Strips of the time line, from top to bottom: processes, lanes, counters. Pure. */
 import { laneName, processName, type TraceInfo } from './trace'
+import type { Variable } from './variables'
 
 export type Fold = 'all' | 'some' | 'thin'
 
@@ -23,7 +24,7 @@ export interface Series {
 }
 
 export interface Strip {
-  readonly kind: 'process' | 'lane' | 'counter'
+  readonly kind: 'process' | 'lane' | 'counter' | 'history'
   readonly top: number
   readonly height: number
   readonly process?: number
@@ -32,6 +33,7 @@ export interface Strip {
   readonly rowsShown: number
   readonly marksHeight: number
   readonly series?: Series
+  readonly variable?: Variable
 }
 
 export const ROW_HEIGHT = 18
@@ -44,6 +46,7 @@ const SOME_SLACK = 4 // rows more are not worth a fold
 const LANES_UNFOLDED = 60
 const PROCESS_HEIGHT = 26
 const COUNTER_HEIGHT = 44
+const HISTORY_HEIGHT = 40
 const MARKS_HEIGHT = 13
 const LANE_GAP = 8
 
@@ -103,6 +106,7 @@ export function layout(
   states: LaneState[],
   series: Series[],
   rowHeight: number = ROW_HEIGHT,
+  variables: readonly Variable[] = [],
 ): Strip[] {
   const strips: Strip[] = []
   let top = 0
@@ -120,6 +124,18 @@ export function layout(
           top,
           height: COUNTER_HEIGHT,
           series: one,
+          state,
+          rowHeight: 0,
+          rowsShown: 0,
+          marksHeight: 0,
+        })
+    for (const variable of variables)
+      if (variable.lane === state.lane)
+        add({
+          kind: 'history',
+          top,
+          height: HISTORY_HEIGHT,
+          variable,
           state,
           rowHeight: 0,
           rowsShown: 0,

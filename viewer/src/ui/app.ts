@@ -4,6 +4,7 @@ import { Dropped } from '../data/client'
 import { EVENT_ANY, EVENT_BEGINS } from '../data/protocol'
 import { inverted, upright } from '../model/flame'
 import { ROW_HEIGHT, ROW_HEIGHT_LARGE } from '../model/lanes'
+import { functionLabel } from '../model/trace'
 import { framed, panned, zoomed } from '../model/window'
 import { readColours, type Colours } from '../view/colours'
 import { Flame } from '../view/flame'
@@ -392,6 +393,39 @@ export class App {
       run: () => this.timeline.reveal(state.lane, 0),
     }))
     this.commands.openPalette(lanes, 'Lanes')
+  }
+
+  /** Any variable of which something was logged, to be shown as a lane. */
+  async openVariables(): Promise<void> {
+    const { session } = this
+    if (!session.hasData) return announce('the recording is still being loaded')
+    const { variables } = await session.histories
+      .known((share) => announce(`looking for variables, ${Math.round(share * 100)} %`))
+      .catch(() => ({ variables: [] }))
+    if (variables.length === 0) {
+      this.commands.openNote(
+        'No values of variables were recorded. ' +
+          'Record with --log var:NAME, --log attr:NAME or --log lines:PATTERN.',
+      )
+      return
+    }
+    const list = variables.map((one) => {
+      const variable = { lane: one.lane, fn: one.function, name: one.name }
+      const { info } = session
+      const where =
+        one.function < 0 ? 'attribute' : `in ${functionLabel(info, one.function)}`
+      const lane = info.lanes.length > 1 ? `, ${laneTitle(session, one.lane)}` : ''
+      return {
+        name: `${one.name}  ${where}, ${plural(one.count, 'value')}${lane}`,
+        keys: [],
+        group: '',
+        run: () => {
+          if (!session.histories.add(variable)) announce('too many lanes of variables')
+          session.revealHistory(variable)
+        },
+      }
+    })
+    this.commands.openPalette(list, 'Variables')
   }
 
   foldAll(fold: 'all' | 'thin'): void {

@@ -152,6 +152,23 @@ export class Commands {
     input.focus()
   }
 
+  /** One sentence that has to be read. */
+  openNote(text: string): void {
+    const dialog = make(
+      'dialog',
+      { class: 'palette note-dialog', 'aria-label': 'note' },
+      make('p', {}, text),
+    )
+    dialog.append(
+      make(
+        'button',
+        { type: 'button', class: 'button', onclick: () => dialog.close() },
+        'Close',
+      ),
+    )
+    this.open(dialog)
+  }
+
   openHelp(): void {
     const groups = new Map<string, Command[]>()
     for (const command of this.list) {

@@ -1,8 +1,8 @@
 /** Names of the lanes, left of them: fold, pin, hide, order. Only those in sight are
  * there. A lane's name is dragged to its place, or moved with Alt and the arrows. */
-import { formatCount, formatMany } from '../base/units'
+import { formatCount, formatMany, plural } from '../base/units'
 import { processTitle, unfolded, type LaneState, type Strip } from '../model/lanes'
-import { laneName } from '../model/trace'
+import { functionLabel, laneName } from '../model/trace'
 import type { Session } from '../view/session'
 import { announce, byId, make, replace } from './dom'
 
@@ -84,8 +84,54 @@ export class Gutter {
           `${short(series!.low)} … ${short(series!.high)}`,
         ),
       )
-    } else this.lane(strip, element)
+    } else if (strip.kind === 'history') this.history(strip, element)
+    else this.lane(strip, element)
     return element
+  }
+
+  private history(strip: Strip, element: HTMLElement): void {
+    const { session } = this
+    const { variable } = strip
+    const history = session.histories.list.find((one) => one.variable === variable)
+    if (!variable || !history) return
+    const { facts } = history
+    const where =
+      variable.fn < 0 ? 'attribute' : `in ${functionLabel(session.info, variable.fn)}`
+    const range =
+      facts && facts.low <= facts.high
+        ? `${short(facts.low)} … ${short(facts.high)}`
+        : facts
+          ? plural(facts.count, 'value')
+          : ''
+    element.dataset['lane'] = `v${history.slot}`
+    element.append(
+      make(
+        'div',
+        { class: 'lane-line' },
+        make(
+          'span',
+          { class: 'lane-name', title: `${variable.name}\n${where}` },
+          variable.name,
+        ),
+        make(
+          'button',
+          {
+            type: 'button',
+            class: 'icon',
+            'data-part': 'hide',
+            title: 'take this variable away',
+            'aria-label': `take away: ${variable.name}, ${where}, ${range}`,
+            onclick: () => session.histories.remove(history),
+          },
+          '✕',
+        ),
+      ),
+      make(
+        'div',
+        { class: 'lane-note' },
+        history.note || [range, where].filter((part) => part !== '').join(' · '),
+      ),
+    )
   }
 
   private process(strip: Strip, element: HTMLElement): void {

@@ -113,6 +113,9 @@ export function keymap(app: App): Command[] {
       if (hasTransactions(session.info)) session.setTab('transactions')
     }),
     make('Show', 'Film', ['Digit4'], () => session.setTab('film')),
+    make('Show', 'Values of a variable as a lane', ['KeyV'], () => {
+      void app.openVariables()
+    }),
     make('Show', 'Fold all lanes', [], () => app.foldAll('thin')),
     make('Show', 'Unfold and show all lanes', [], () => app.foldAll('all')),
     make('Show', 'Light or dark', ['KeyT'], () => app.switchTheme()),

@@ -22,6 +22,32 @@ function logText(log: Log): string {
   return parts.join(', ')
 }
 
+const KEPT = ['value', 'attribute']
+
+/** The name of a log; of a variable it leads to the lane of its values. */
+function names(session: Session, log: Log): (HTMLElement | string)[] {
+  const type = log.values?.find((value) => value.name === 'of')?.text ?? ''
+  const isAttribute = log.kind === 'attribute'
+  if (!KEPT.includes(log.kind)) return [log.name]
+  const variable = {
+    lane: log.lane,
+    fn: isAttribute ? -1 : log.function,
+    name: isAttribute ? `${type}.${log.name}` : log.name,
+  }
+  return [
+    make(
+      'button',
+      {
+        type: 'button',
+        class: 'link go',
+        title: 'show its values as a lane',
+        onclick: () => session.histories.add(variable),
+      },
+      log.name,
+    ),
+  ]
+}
+
 /** What was logged in the call itself, not in those it made. */
 export function callLogs(
   session: Session,
@@ -39,7 +65,7 @@ export function callLogs(
       const own = logs.filter((log) => log.depth === call.depth + 1)
       for (const log of own.slice(0, LOGS_SHOWN))
         list.append(
-          make('dt', { title: log.kind }, log.name),
+          make('dt', { title: log.kind }, ...names(session, log)),
           make('dd', {}, make('code', {}, logText(log))),
         )
       section.hidden = own.length === 0

@@ -51,6 +51,7 @@ export class Places {
       session.states = arranged(session.states, place.lanes)
       session.arrange()
     }
+    if (place.variables) session.histories.set(place.variables)
     if (place.search !== undefined && place.search !== this.place().search) {
       this.finder.set(place.search)
     }
@@ -97,6 +98,8 @@ export class Places {
     const lanes = arrangementOf(session.states, session.usual)
     if (lanes.order.length > 0 || lanes.lanes.size > 0) place.lanes = lanes
     if (isFiltering(session.filter)) place.filter = session.filter
+    const shown = session.histories.list.map((one) => one.variable)
+    if (shown.length > 0) place.variables = shown
     const { span, whole } = session
     if (span.from > whole.from || span.to < whole.to) place.window = span
     if (session.area) place.area = session.area

@@ -1,9 +1,9 @@
 /** Mouse, wheel and touch on the lanes and the ruler. */
 import { panned, toNanos, zoomed, framed } from '../model/window'
 import { FLAG_LOSS } from '../data/drawing'
-import { formatMoment } from '../base/units'
+import { formatCount, formatDuration, formatMoment } from '../base/units'
 import { functionFull, functionPlace } from '../model/trace'
-import { lossText } from '../view/notes'
+import { lossText, pieceText, plainNumber } from '../view/notes'
 import type { Hit, Timeline } from '../view/timeline'
 import { make, replace } from './dom'
 import type { Session } from '../view/session'
@@ -123,7 +123,9 @@ export class Pointer {
       if (!was) return
       if (!was.isMoved) {
         const hit = timeline.hit(event.offsetX, event.offsetY)
+        const value = hit ? null : timeline.valueAt(event.offsetX, event.offsetY)
         if (hit && hit.depth >= 0) this.chooseHit(hit)
+        else if (value) session.setPlayhead(value.begin)
         else {
           session.choose(null)
           session.chooseArea(null)
@@ -183,7 +185,7 @@ export class Pointer {
     const hit = event ? timeline.hit(event.offsetX, event.offsetY) : null
     session.cursor = event ? timeline.timeAt(event.offsetX) : null
     session.tell('hover')
-    if (event && !hit && this.hoverCounter(event)) return
+    if (event && !hit && (this.hoverCounter(event) || this.hoverValue(event))) return
     timeline.overlay.style.cursor = hit ? 'pointer' : 'default'
     timeline.hover = hit
     this.tip.hidden = !hit
@@ -229,15 +231,46 @@ export class Pointer {
       make(
         'strong',
         {},
-        `${session.string(series.string) || 'counter'}: ${plain(last)}`,
+        `${session.string(series.string) || 'counter'}: ${plainNumber(last)}`,
       ),
       low < high
         ? make(
             'div',
             { class: 'quiet' },
-            `${plain(low)} to ${plain(high)} in this pixel`,
+            `${plainNumber(low)} to ${plainNumber(high)} in this pixel`,
           )
         : null,
+    )
+    this.tip.hidden = false
+    this.placeTip(event)
+    return true
+  }
+
+  private hoverValue(event: PointerEvent): boolean {
+    const { session, timeline } = this
+    const found = timeline.valueAt(event.offsetX, event.offsetY)
+    if (!found) return false
+    const { history, pieces, at, begin, end } = found
+    const count = pieces.countOf(at)
+    const [low, high] = [pieces.low(at), pieces.high(at)]
+    const text = pieceText(session, history, pieces, at)
+    timeline.hover = null
+    timeline.overlay.style.cursor = 'pointer'
+    replace(
+      this.tip,
+      make('strong', {}, `${history.variable.name} = ${text}`),
+      pieces.value(at) === null && low < high
+        ? make('div', { class: 'quiet' }, `${plainNumber(low)} to ${plainNumber(high)}`)
+        : null,
+      count > 1
+        ? make('div', { class: 'quiet' }, `the last of ${formatCount(count)} values`)
+        : null,
+      make(
+        'div',
+        {},
+        `from ${formatMoment(begin, Math.max(end - begin, 100) / 100)}, ` +
+          formatDuration(end - begin),
+      ),
     )
     this.tip.hidden = false
     this.placeTip(event)
@@ -253,8 +286,4 @@ export class Pointer {
         : event.clientY + 18
     this.tip.style.transform = `translate(${Math.max(x, 4)}px, ${Math.max(y, 4)}px)`
   }
-}
-
-function plain(value: number): string {
-  return Number(value.toPrecision(7)).toLocaleString('en')
 }

@@ -1,9 +1,16 @@
 /** What is written into the lanes beside the names of calls: names of points in time,
  * how much was lost, values of counters. */
 import { formatCount, formatMany } from '../base/units'
-import { FLAG_INSTANT, FLAG_LOG, FLAG_LOSS, type Rects } from '../data/drawing'
+import {
+  FLAG_INSTANT,
+  FLAG_LOG,
+  FLAG_LOSS,
+  type Pieces,
+  type Rects,
+} from '../data/drawing'
 import type { Strip } from '../model/lanes'
 import type { Colours } from './colours'
+import type { History } from './histories'
 import type { Session } from './session'
 
 const NAME_MAX = 60
@@ -75,4 +82,70 @@ export function counterAt(
   return isHere
     ? { low: points[at + 1]!, high: points[at + 2]!, last }
     : { low: last, high: last, last }
+}
+
+export function plainNumber(value: number): string {
+  return Number(value.toPrecision(7)).toLocaleString('en')
+}
+
+/** The piece of a history at a place; -1: the variable has no value there. */
+export function pieceAt(pieces: Pieces, x: number): number {
+  let low = 0
+  let high = pieces.count - 1
+  while (low <= high) {
+    const middle = (low + high) >> 1
+    if (pieces.left(middle) > x + 1) high = middle - 1
+    else low = middle + 1
+  }
+  return high >= 0 && x <= pieces.right(high) + 1.5 ? high : -1
+}
+
+/** The value of a piece, as people read it. */
+export function pieceText(
+  session: Session,
+  history: History,
+  pieces: Pieces,
+  i: number,
+): string {
+  const value = pieces.value(i)
+  if (value !== null) return session.histories.text(history, value)
+  return plainNumber(pieces.last(i))
+}
+
+/** Values in the lane of a variable where there is room: in their boxes, or above the
+ * line of numbers. */
+export function drawPieceNotes(
+  context: CanvasRenderingContext2D,
+  session: Session,
+  colours: Colours,
+  lane: {
+    strip: Strip
+    top: number
+    history: History
+    pieces: Pieces
+    width: number
+  },
+): void {
+  const { strip, top, history, pieces, width } = lane
+  const ratio = window.devicePixelRatio || 1
+  const middle = top + (strip.height - 2) / 2
+  context.font = colours.font
+  for (let i = 0; i < pieces.count; i++) {
+    const isNumber = pieces.value(i) === null
+    const left = Math.max(pieces.left(i) / ratio, 0) + 4
+    const room = Math.min(pieces.right(i) / ratio, width) - left - 4
+    if (room < 16) continue
+    const count = pieces.countOf(i)
+    let text = pieceText(session, history, pieces, i).replace(/\s+/g, ' ')
+    if (count > 1 && !isNumber) text = `×${formatCount(count)} ${text}`
+    const size = context.measureText(text).width
+    if (size > room) {
+      if (isNumber) continue // a number cut is another number
+      text = text.slice(0, Math.floor((room / size) * text.length) - 1)
+      if (text.length < 2) continue
+      text += '…'
+    }
+    context.fillStyle = isNumber ? colours.text : colours.label
+    context.fillText(text, left, middle)
+  }
 }

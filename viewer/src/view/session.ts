@@ -13,7 +13,9 @@ import {
 } from '../model/lanes'
 import { findFunctions, valueWanted } from '../model/search'
 import type { TraceInfo } from '../model/trace'
+import { sameVariable, type Variable } from '../model/variables'
 import { bounded, framed, type Span } from '../model/window'
+import { Histories } from './histories'
 
 const LANES_SHARE = 0.45 // of the page's height, about
 
@@ -80,6 +82,7 @@ export class Session {
   readonly life = this.ending.signal
   hasData = false // the worker has the trace
   sources = new Map<string, string | null>()
+  readonly histories: Histories
   private readonly strings = new Map<number, string>()
   private readonly wanted = new Set<number>()
   private readonly listeners = new Map<Topic, (() => void)[]>()
@@ -92,6 +95,7 @@ export class Session {
   ) {
     this.info = info
     this.found = new Uint8Array(info.functions.name.length)
+    this.histories = new Histories(this)
     this.takeIndex()
     this.span = this.whole
   }
@@ -189,7 +193,13 @@ export class Session {
   }
 
   arrange(): void {
-    this.strips = layout(this.info, this.states, this.series, this.rowHeight)
+    this.strips = layout(
+      this.info,
+      this.states,
+      this.series,
+      this.rowHeight,
+      this.histories.list.map((one) => one.variable),
+    )
     const last = this.strips[this.strips.length - 1]
     this.height = last ? last.top + last.height : 0
     this.tell('layout')
@@ -220,6 +230,19 @@ export class Session {
     const most = Math.max(this.height - this.seenHeight, 0)
     if (top < this.scrollTop || top + 40 > this.scrollTop + this.seenHeight)
       this.scrollTop = Math.min(Math.max(top - this.seenHeight / 3, 0), most)
+    this.tell('layout')
+  }
+
+  /** Scrolls so that the lane of a variable is seen. */
+  revealHistory(variable: Variable): void {
+    const strip = this.strips.find(
+      (one) => one.variable && sameVariable(one.variable, variable),
+    )
+    if (!strip) return
+    const most = Math.max(this.height - this.seenHeight, 0)
+    const bottom = strip.top + strip.height
+    if (strip.top < this.scrollTop || bottom > this.scrollTop + this.seenHeight)
+      this.scrollTop = Math.min(Math.max(bottom - this.seenHeight * 0.7, 0), most)
     this.tell('layout')
   }
 

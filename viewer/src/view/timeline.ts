@@ -1,5 +1,11 @@
 /** The lanes: rectangles by the core, names and what is chosen on a canvas above. */
-import { countOf, FLAG_DENSE, FLAG_SUSPENDED, type Rects } from '../data/drawing'
+import {
+  countOf,
+  FLAG_DENSE,
+  FLAG_SUSPENDED,
+  type Pieces,
+  type Rects,
+} from '../data/drawing'
 import { Dropped } from '../data/client'
 import { formatCount, formatDuration } from '../base/units'
 import { stripAt, type Strip } from '../model/lanes'
@@ -15,7 +21,8 @@ import {
 import { fitCanvas } from './canvas'
 import type { Session } from './session'
 import type { Colours } from './colours'
-import { counterAt, drawPointNotes } from './notes'
+import type { History } from './histories'
+import { counterAt, drawPieceNotes, drawPointNotes, pieceAt } from './notes'
 
 export interface Hit {
   strip: Strip
@@ -41,6 +48,7 @@ const TILES_WAITING = 6
 export class Timeline {
   private drawn: Drawn[] = []
   private counters: { strip: Strip; points: Float32Array }[] = []
+  private pieces: { strip: Strip; top: number; history: History; pieces: Pieces }[] = []
   private readonly widths = new Map<string, number>()
   private frame = 0
   private glyph = 6
@@ -103,6 +111,7 @@ export class Timeline {
     session.drawing.clear(width, height, colours.dark)
     this.drawn = []
     this.counters = []
+    this.pieces = []
     const coarse: number[] = []
     for (const strip of session.strips) {
       const top = strip.top - session.scrollTop
@@ -110,6 +119,7 @@ export class Timeline {
       if (top > canvas.clientHeight) break
       if (strip.kind === 'lane') this.drawLane(strip, top, ratio, height, coarse)
       else if (strip.kind === 'counter') this.drawCounter(strip, top, ratio)
+      else if (strip.kind === 'history') this.drawHistory(strip, top, ratio)
     }
     canvas.getContext('2d')?.putImageData(session.drawing.image(width, height), 0, 0)
     this.fetchTiles(coarse, width)
@@ -159,6 +169,23 @@ export class Timeline {
     this.counters.push({ strip, points })
   }
 
+  private drawHistory(strip: Strip, top: number, ratio: number): void {
+    const { session } = this
+    const history = session.histories.list.find(
+      (one) => one.variable === strip.variable,
+    )
+    if (!history?.facts) return
+    const pieces = session.drawing.history(
+      history.slot,
+      session.span.from,
+      session.span.to,
+      Math.round((top + 3) * ratio),
+      Math.max(Math.round((strip.height - 8) * ratio), 4),
+      Math.max(Math.round(ratio), 1),
+    )
+    this.pieces.push({ strip, top, history, pieces })
+  }
+
   /** Detail that the index does not have: asked of the worker, drawn when it comes. */
   private fetchTiles(lanes: number[], width: number): void {
     const { session } = this
@@ -205,6 +232,8 @@ export class Timeline {
       const { strip, top, rects } = drawn
       drawPointNotes(context, session, colours, strip, top, rects, width)
     }
+    for (const { strip, top, history, pieces } of this.pieces)
+      drawPieceNotes(context, session, colours, { strip, top, history, pieces, width })
     context.fillStyle = colours.label
     this.drawStripLines(context, colours, width)
     this.drawFlows(context, colours, width)
@@ -415,6 +444,18 @@ export class Timeline {
     const found = this.counters.find((one) => one.strip === strip)
     const value = found && counterAt(found.points, x * (window.devicePixelRatio || 1))
     return value ? { series: found.strip.series!, ...value } : null
+  }
+
+  /** The value a variable has under a point. */
+  valueAt(x: number, y: number) {
+    const strip = this.laneAt(y)
+    const found = this.pieces.find((one) => one.strip === strip)
+    const ratio = window.devicePixelRatio || 1
+    const at = found ? pieceAt(found.pieces, x * ratio) : -1
+    if (!found || at < 0) return null
+    const { history, pieces } = found
+    const begin = this.timeAt(pieces.left(at) / ratio)
+    return { history, pieces, at, begin, end: this.timeAt(pieces.right(at) / ratio) }
   }
 
   hit(x: number, y: number): Hit | null {
