@@ -113,6 +113,8 @@ take_space(struct marey_file *file, uint64_t size, uint64_t align, uint64_t *gap
     uint64_t start;
     do {
         start = align_up(tail, align);
+        if (start - tail > 0 && start - tail < sizeof(struct marey_extent_header))
+            start += align; /* a gap must have room to say that it is one */
     } while (!__atomic_compare_exchange_n(&file->header->tail, &tail, start + size,
                                           true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
     *gap = start - tail;
@@ -147,12 +149,10 @@ pad_gap(struct marey_file *file, uint64_t offset, uint64_t gap)
 {
     struct marey_extent_header header;
 
-    if (gap < sizeof(header))
-        return; /* readers step over it in 64-byte strides */
     place(&header, MAREY_EXTENT_PAD, offset, (uint32_t)gap);
     marey_extent_seal(&header);
     ssize_t written = pwrite(file->fd, &header, sizeof(header), (off_t)offset);
-    (void)written; /* the same: a gap without a header is only slower to read */
+    (void)written; /* a gap without a header is a hole: told, and stepped over */
 }
 
 /* A program that closes "all" descriptors, as daemons do, must not close or, worse,
