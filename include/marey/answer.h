@@ -72,6 +72,17 @@ enum marey_status marey_answer_calls(struct marey_trace *trace,
                                      uint32_t function, uint32_t limit,
                                      struct marey_answer *out, struct marey_error *err);
 
+/* The way of the exception that ended the call at this depth and time, as {"type",
+ * "frames": the calls it left, innermost first, "left_out": how many more, "raised":
+ * its values where it was logged, "handler": the function that took it (-1: nobody on
+ * this lane), "taken": how, where that was logged, "taken_values"}; `null` where the
+ * call did not end so. */
+enum marey_status marey_answer_unwind(struct marey_trace *trace,
+                                      const struct marey_question *question,
+                                      uint32_t lane, uint32_t depth, int64_t begin_ns,
+                                      int64_t end_ns, struct marey_answer *out,
+                                      struct marey_error *err);
+
 #define MAREY_ANSWER_BEGINS 1
 #define MAREY_ANSWER_ENDS 2
 #define MAREY_ANSWER_POINTS 4 /* instants, logs, counters */

@@ -331,6 +331,19 @@ trace_history(uint32_t lane, uint32_t function, const char *name, size_t name_si
     return (int)status;
 }
 
+EXPORT("trace_unwind")
+int
+trace_unwind(uint32_t lane, uint32_t depth, double begin_ns, double end_ns)
+{
+    struct marey_question question = question_of(-1, -1, NULL, NULL);
+    struct marey_answer text = {0};
+
+    return answer_end(marey_answer_unwind(trace, &question, lane, depth,
+                                          (int64_t)begin_ns, (int64_t)end_ns, &text,
+                                          &failure),
+                      &text);
+}
+
 EXPORT("trace_explain") int trace_explain(void)
 {
     struct marey_question question = question_of(-1, -1, NULL, NULL);

@@ -84,6 +84,8 @@ function askAll() {
         core.trace_stack(lane, random(2 ** 21))
         core.trace_call(lane, random(4), random(2 ** 21), random(2 ** 22), 1e5)
         core.trace_event(lane, random(2 ** 21), random(2), random(8), 0, 0, 0)
+        const begin = random(2 ** 21)
+        core.trace_unwind(lane, random(4), begin, begin + random(1000))
         core.trace_values(lane, random(1 << 16))
     }
     core.trace_totals(-1, -1, 0)

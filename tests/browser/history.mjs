@@ -67,6 +67,15 @@ await page.click('.gutter-strip.history button')
 await settle('session.histories.list.length === 2')
 await until('location.hash.includes("v=") && !location.hash.includes("level")')
 
+// The way of an exception: raised where, caught where.
+await page.evaluate(
+    `marey.running().app.goTo({ lane: 0, depth: 1, time: 12050, begin: 12050, end: 12050, fn: 1 })`,
+)
+await page.waitForSelector('.unwinding .taken')
+shown.unwinding = await page.$$eval('.unwinding code, .unwinding li', (list) =>
+    list.map((one) => [...one.querySelectorAll('.how, bdi')].map((part) => part.textContent).join(' ') || one.textContent),
+)
+
 // What a filter leaves out has no values left; those of its caller do.
 await page.evaluate(
     `void marey.running().session.setFilter({ ...marey.running().session.filter, depth: 1 })`,

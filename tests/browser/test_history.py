@@ -1,4 +1,4 @@
-"""Values of variables over time, as lanes of the page."""
+"""What was logged, in the page: values over time, the way of an exception."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from browse import PAGE, browse, needs_browser, needs_node
 from marey.serve import Server
 from trace_builder import Builder
 
-VALUE, ATTRIBUTE, LINE = 1, 2, 12
+VALUE, ATTRIBUTE, RAISED, HANDLED, LINE = 1, 2, 3, 4, 12
 
 
 def logged_trace(path: Path) -> Path:
@@ -26,6 +26,11 @@ def logged_trace(path: Path) -> Path:
         lane.log("state", ATTRIBUTE, lane.blob({"": i > 2, "of": "Machine"}), dt=100)
         lane.log("work", LINE, lane.blob({"": 7, "level": i * 1.5}), dt=100)
         lane.leave(dt=700)
+    lane.enter(work, dt=1000)
+    values = {"": "five", "id": 1, "line": 25}
+    lane.log("ValueError", RAISED, lane.blob(values), dt=100)
+    lane.unwind("ValueError", dt=100)
+    lane.log("ValueError", HANDLED, lane.blob({"id": 1, "line": 18}), dt=100)
     lane.leave(dt=1000)
     return b.write(path)
 
@@ -59,6 +64,11 @@ def test_values_of_variables_are_lanes(tmp_path: Path) -> None:
     ]
     assert abs(shown["playhead"] - (2000 + 2000 * 4 + 200)) < 30
     assert shown["again"] == ["level", "word", "Machine.state"]
+    assert shown["unwinding"] == [
+        '"five"',
+        "raised at line 25 of work",
+        "caught at line 18 of main",
+    ]
     assert shown["filtered"] == "No values in what is shown."
 
 

@@ -23,6 +23,7 @@ const RANKS: Partial<Record<Verb, number>> = {
   event: 3,
   strings: 4,
   values: 4,
+  unwind: 4,
   logs: 4,
   source: 4,
   tile: 5,

@@ -158,6 +158,17 @@ export interface Logs {
   more: boolean
 }
 
+/** The way of an exception: the calls it left, innermost first, and who took it. */
+export interface Unwinding {
+  type: string
+  frames: { function: number; depth: number; begin_ns: number; end_ns: number }[]
+  left_out: number
+  raised: Value[]
+  handler: number
+  taken: string
+  taken_values: Value[]
+}
+
 export const EVENT_BEGINS = 1
 export const EVENT_ENDS = 2
 export const EVENT_ANY = 3
@@ -183,6 +194,10 @@ export interface Requests {
   call: {
     args: [lane: number, depth: number, time: number, endHint: number]
     reply: Call | null
+  }
+  unwind: {
+    args: [lane: number, depth: number, begin: number, end: number]
+    reply: Unwinding | null
   }
   calls: { args: [fn: number, Selection, limit: number]; reply: Calls }
   transactions: {

@@ -100,6 +100,10 @@ const handlers: Handlers = {
     trace().run('trace_call', lane, depth, time, endHint, 4e6)
     return trace().json()
   },
+  unwind(lane, depth, begin, end) {
+    trace().run('trace_unwind', lane, depth, begin, end)
+    return trace().json()
+  },
   calls(fn, selection, limit) {
     lend(selection.lanes, (at) =>
       trace().run('trace_calls', fn, selection.from, selection.to, at, limit),

@@ -15,6 +15,7 @@ import { histogramView } from './histogram'
 import { callLogs, valueText } from './logs'
 import type { Chosen, Session } from '../view/session'
 import type { SourceView } from './source'
+import { unwindingView } from './unwinding'
 
 const ENDINGS: Record<string, string> = {
   returned: 'returned',
@@ -299,6 +300,7 @@ export class Details {
       call && (call.result ?? 0) > 0
         ? this.values(chosen.lane, call.result!, 'Returned')
         : null,
+      call ? unwindingView(session, chosen, call, this.goTo) : null,
       call ? callLogs(session, chosen, call) : null,
       call
         ? this.parents(chosen, call)
