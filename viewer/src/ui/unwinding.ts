@@ -52,7 +52,7 @@ function frames(
     )
   })
   const more = way.frames.length - shown.length + way.left_out
-  if (more > 0) items.push(make('li', { class: 'quiet' }, `and left ${more} calls more`))
+  if (more > 0) items.push(make('li', { class: 'quiet' }, `and ${more} calls more`))
   return items
 }
 
