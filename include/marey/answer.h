@@ -86,6 +86,7 @@ enum marey_status marey_answer_unwind(struct marey_trace *trace,
 #define MAREY_ANSWER_BEGINS 1
 #define MAREY_ANSWER_ENDS 2
 #define MAREY_ANSWER_POINTS 4 /* instants, logs, counters */
+#define MAREY_ANSWER_LINES 8  /* of these only logged lines */
 
 /* The next (or previous) begin or end of a call after (before) a moment; `kinds` says
  * which of them, and `functions` of the selection and the question's `value` narrow it;

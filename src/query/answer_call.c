@@ -432,11 +432,14 @@ scan(struct marey_trace *trace, const struct marey_selection *selection,
 
         bool is_point = step.kind == MAREY_STEP_INSTANT ||
                         step.kind == MAREY_STEP_LOG || step.kind == MAREY_STEP_COUNTER;
+        bool is_line =
+            step.kind == MAREY_STEP_LOG && step.log_class == MAREY_CLASS_LINE;
         bool is_fit = true;
 
         if (!((is_begin && kinds & MAREY_ANSWER_BEGINS) ||
               (is_end && kinds & MAREY_ANSWER_ENDS) ||
-              (is_point && kinds & MAREY_ANSWER_POINTS)) ||
+              (is_point && kinds & MAREY_ANSWER_POINTS) ||
+              (is_line && kinds & MAREY_ANSWER_LINES)) ||
             step.was_open || (is_end && step.ending == MAREY_END_OPEN) ||
             step.time_ns <= after_ns ||
             (functions != NULL && (is_point || !functions[step.function])))

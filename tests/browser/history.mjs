@@ -76,6 +76,22 @@ shown.unwinding = await page.$$eval('.unwinding code, .unwinding li', (list) =>
     list.map((one) => [...one.querySelectorAll('.how, bdi')].map((part) => part.textContent).join(' ') || one.textContent),
 )
 
+// Line by line: what each changed.
+await page.evaluate('marey.running().session.setPlayhead(7000)')
+await page.focus('#overlay')
+shown.lines = []
+for (const key of ['j', 'j', 'k']) {
+    const before = await session('session.playhead')
+    await page.keyboard.press(key)
+    await settle(`session.playhead !== ${before}`)
+    await page.waitForSelector('.changes dd')
+    shown.lines.push([
+        await session('session.playhead'),
+        await page.textContent('.changes dt'),
+        await page.textContent('.changes dd'),
+    ])
+}
+
 // What a filter leaves out has no values left; those of its caller do.
 await page.evaluate(
     `void marey.running().session.setFilter({ ...marey.running().session.filter, depth: 1 })`,

@@ -69,6 +69,11 @@ def test_values_of_variables_are_lanes(tmp_path: Path) -> None:
         "raised at line 25 of work",
         "caught at line 18 of main",
     ]
+    assert shown["lines"] == [
+        [8300, "level", "4.5"],
+        [10300, "level", "6.0"],
+        [8300, "level", "4.5"],
+    ]
     assert shown["filtered"] == "No values in what is shown."
 
 

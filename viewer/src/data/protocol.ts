@@ -173,6 +173,7 @@ export const EVENT_BEGINS = 1
 export const EVENT_ENDS = 2
 export const EVENT_ANY = 3
 export const EVENT_POINTS = 4
+export const EVENT_LINES = 8 // lines that were logged
 
 /** Every request: its arguments and its reply. */
 export interface Requests {

@@ -41,7 +41,8 @@ export const ROW_HEIGHT_LARGE = 23 // where the letters are larger
 export const THIN_ROW = 3
 export const THIN_ROWS_MAX = 6
 const SOME_LEAST = 10
-const SOME_MOST = 24
+const SOME_USUAL = 24
+const SOME_MOST = 60
 const SOME_SLACK = 4 // rows more are not worth a fold
 const LANES_UNFOLDED = 60
 const PROCESS_HEIGHT = 26
@@ -60,7 +61,7 @@ export function unfolded(state: LaneState): Fold {
 export function laneStates(
   info: TraceInfo,
   rows: (lane: number) => number,
-  rowsSeen = 3 * SOME_MOST,
+  rowsSeen = 3 * SOME_USUAL,
 ): LaneState[] {
   const order = info.lanes.map((_, index) => index)
   order.sort((a, b) => {

@@ -285,6 +285,9 @@ export class App {
       (opened.isLive ? ' · recording' : '')
     byId('trace-facts').classList.toggle('loss', info.lost > 0)
     byId('note').textContent = opened.note
+    // Where the header is too narrow for them.
+    for (const id of ['trace-name', 'trace-facts', 'note'])
+      byId(id).title = byId(id).textContent ?? ''
     byId('overlay').setAttribute(
       'aria-label',
       `Time line of ${info.lanes.length} lanes over ` +

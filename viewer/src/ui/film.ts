@@ -1,15 +1,23 @@
 /** Playing the recording: a playhead, the live stack, the source beside it. */
 import { formatDuration, formatMoment } from '../base/units'
 import { Dropped } from '../data/client'
-import { EVENT_ANY, EVENT_BEGINS, EVENT_ENDS, type Frame } from '../data/protocol'
+import {
+  EVENT_ANY,
+  EVENT_BEGINS,
+  EVENT_ENDS,
+  EVENT_LINES,
+  type Frame,
+} from '../data/protocol'
 import { functionLabel, laneName } from '../model/trace'
-import { make, replace } from './dom'
+import { announce, make, replace } from './dom'
 import { functionButton } from './details'
+import { valueText } from './logs'
 import type { Chosen, Session } from '../view/session'
 import type { SourceView } from './source'
 
 /** Seconds of film for the window that is shown, at speed 1. */
 const WINDOW_SECONDS = 12
+const LINES_NEED = ', where --log lines:PATTERN logged it'
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4, 8]
 
 export class Film {
@@ -22,7 +30,9 @@ export class Film {
     class: 'stack live',
     'aria-label': 'open calls, outermost first',
   })
+  private line: { time: number; fn: number; line: number } | null = null
   private readonly clock = make('output', { class: 'clock' })
+  private readonly changes = make('div', { class: 'changes', role: 'status' })
   private readonly toggleButton = make(
     'button',
     {
@@ -44,16 +54,25 @@ export class Film {
     private readonly source: SourceView,
     private readonly goTo: (chosen: Chosen) => void,
   ) {
-    const step = (text: string, title: string, back: boolean, kinds: number) =>
+    const arrow = (text: string, title: string, back: boolean, kinds: number) =>
       make(
         'button',
         {
           type: 'button',
           class: 'button',
           title,
+          'aria-label': title,
           onclick: () => void this.step(back, kinds),
         },
         text,
+      )
+    const step = (what: string, kinds: number, keys: [string, string], note = '') =>
+      make(
+        'span',
+        { class: 'step', role: 'group', 'aria-label': what },
+        arrow('‹', `previous ${what}${note}${keys[0]}`, true, kinds),
+        make('span', { 'aria-hidden': 'true' }, what),
+        arrow('›', `next ${what}${note}${keys[1]}`, false, kinds),
       )
     const speeds = make(
       'select',
@@ -66,22 +85,20 @@ export class Film {
       make(
         'div',
         { class: 'tools' },
-        make(
-          'span',
-          { class: 'steps' },
-          step('‹ return', 'previous return', true, EVENT_ENDS),
-          step('‹ call', 'previous call', true, EVENT_BEGINS),
-          step('‹ event', 'previous event (Shift + ←)', true, EVENT_ANY),
-          this.toggleButton,
-          step('event ›', 'next event (Shift + →)', false, EVENT_ANY),
-          step('call ›', 'next call', false, EVENT_BEGINS),
-          step('return ›', 'next return', false, EVENT_ENDS),
-        ),
+        this.toggleButton,
         make('label', {}, 'Speed ', speeds),
         make('label', {}, 'Lane ', this.lanes),
         this.clock,
+        make(
+          'span',
+          { class: 'steps' },
+          step('event', EVENT_ANY, [' (Shift + ←)', ' (Shift + →)']),
+          step('call', EVENT_BEGINS, [' (Shift + ↑)', ' (Shift + ↓)']),
+          step('return', EVENT_ENDS, ['', '']),
+          step('line', EVENT_LINES, [' (K)', ' (J)'], LINES_NEED),
+        ),
       ),
-      make('div', { class: 'film-stack' }, this.list),
+      make('div', { class: 'film-stack' }, this.list, this.changes),
     )
     session.on('playhead', () => this.changed())
     session.on('tab', () => this.changed())
@@ -178,7 +195,11 @@ export class Film {
         [session.playLane, Math.floor(from), back, kinds, null],
         { key: 'event' },
       )
-      if (!found) return
+      if (!found) {
+        if (kinds === EVENT_LINES) announce('no line was logged there')
+        return
+      }
+      if (kinds === EVENT_LINES) await this.readLine(found.time_ns)
       const { span } = session
       if (found.time_ns < span.from || found.time_ns > span.to) {
         const half = (span.to - span.from) / 2
@@ -188,6 +209,37 @@ export class Film {
     } catch (error) {
       if (!(error instanceof Dropped)) this.clock.textContent = String(error)
     }
+  }
+
+  /** Which line it is, and what the one before it changed. */
+  private async readLine(time: number): Promise<void> {
+    const { session } = this
+    const lanes = session.laneTable([session.playLane])
+    const window = { from: time, to: time + 1, lanes }
+    const { logs } = await session.client.ask('logs', [window, '', '', 40], {
+      key: 'line',
+    })
+    const log = logs.find((one) => one.kind === 'line')
+    if (!log) return
+    const values = log.values ?? []
+    const line = Number(values.find((value) => value.name === '')?.text ?? 0)
+    this.line = { time, fn: log.function, line }
+    const changed = values.filter((value) => value.name !== '')
+    replace(
+      this.changes,
+      make(
+        'dl',
+        { class: 'facts values' },
+        ...changed.flatMap((value) => [
+          make('dt', {}, value.name),
+          make('dd', {}, make('code', {}, valueText(value))),
+        ]),
+      ),
+    )
+    announce(
+      `line ${line}` +
+        changed.map((one) => `, ${one.name} is now ${valueText(one)}`).join(''),
+    )
   }
 
   private changed(): void {
@@ -205,6 +257,7 @@ export class Film {
     )
       return
     this.asked = time
+    if (this.line?.time !== time) replace(this.changes)
     session.client
       .ask('stack', [session.playLane, Math.floor(time)], { key: 'stack' })
       .then(
@@ -258,6 +311,9 @@ export class Film {
   }
 
   private standing(frame: Frame, callee: Frame | undefined) {
+    const { line } = this
+    if (line && line.time === this.asked && line.fn === frame.function && line.line)
+      return { fn: frame.function, lines: [line.line], callees: [] }
     const isThere = callee && callee.line > 0 && callee.caller === frame.function
     const lines = isThere ? [callee.line] : []
     const callees = callee ? [{ fn: callee.function, calls: 1, total: 0 }] : []

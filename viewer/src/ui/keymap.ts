@@ -1,5 +1,5 @@
 /** All commands of the page: their names, keys, and what they do. */
-import { EVENT_ANY, EVENT_BEGINS, EVENT_ENDS } from '../data/protocol'
+import { EVENT_ANY, EVENT_BEGINS, EVENT_ENDS, EVENT_LINES } from '../data/protocol'
 import { hasTransactions } from '../model/trace'
 import type { App } from './app'
 import type { Command } from './commands'
@@ -89,6 +89,12 @@ export function keymap(app: App): Command[] {
     }),
     make('Film', 'Next return', [], () => void app.film.step(false, EVENT_ENDS)),
     make('Film', 'Previous return', [], () => void app.film.step(true, EVENT_ENDS)),
+    make('Film', 'Next line that was logged', ['KeyJ'], () => {
+      void app.film.step(false, EVENT_LINES)
+    }, true),
+    make('Film', 'Previous line that was logged', ['KeyK'], () => {
+      void app.film.step(true, EVENT_LINES)
+    }, true),
     make('Film', 'Remove the playhead', [], () => session.setPlayhead(null)),
     make('Find', 'Search', ['Slash', 'Ctrl+KeyF'], () => app.finder.focus()),
     make('Find', 'Next found', ['KeyN'], () => void app.finder.nextFound(false)),

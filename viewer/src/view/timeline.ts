@@ -291,6 +291,7 @@ export class Timeline {
     const least = LABEL_LEAST * ratio
     const rowsTop = drawn.top + strip.marksHeight + strip.rowHeight / 2 - 0.5
     const dim = session.query.trim() !== ''
+    context.fillStyle = colours.label
     for (let i = 0; i < rects.count; i++) {
       if (rects.right(i) - rects.left(i) < least) continue
       const row = rects.row(i)
