@@ -153,6 +153,31 @@ check_counters(struct checker *checker)
                             "file header: there are chunks behind the tail");
 }
 
+/* A file may end before its tail: what a killed process had reserved was never written.
+ * But chunks that are counted were. */
+static void
+check_length(struct checker *checker)
+{
+    const struct marey_directory *directory = checker->trace->directory;
+    const struct marey_file_header *header = &directory->header;
+    uint64_t written = header->event_count - header->lost_count, found = 0;
+    struct marey_line line = {0};
+
+    if ((header->flags & (MAREY_FILE_RING | MAREY_FILE_WAS_RING)) != 0 ||
+        directory->size_bytes >= header->tail ||
+        header->event_count < header->lost_count)
+        return;
+    for (size_t i = 0; i < directory->extent_count; i++)
+        if (directory->extents[i].kind == MAREY_EXTENT_EVENTS)
+            found += directory->extents[i].record_count;
+    if (found >= written)
+        return;
+    marey_line_put(&line, "the file was cut short: it ends before its tail, and ");
+    marey_line_put_number(&line, written - found);
+    marey_line_put(&line, " events are missing");
+    marey_check_find_at(checker, directory->size_bytes, line.text);
+}
+
 /* ---- streams ---- */
 
 /* False: the payload is not to be looked at. */
@@ -274,6 +299,7 @@ marey_trace_check(struct marey_trace *trace,
 
     check_file_header(&checker);
     check_counters(&checker);
+    check_length(&checker);
     check_damages(&checker);
     check_processes(&checker);
     for (size_t i = 0; i < directory->stream_count; i++) {

@@ -21,7 +21,8 @@ enum marey_status
 marey_trace_open(const char *path, struct marey_trace **out, struct marey_error *err)
 {
     struct stat file;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Does not wait for a named pipe, which is no trace either, to be written to. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
     if (fd < 0)
         return marey_fail(err, MAREY_IO, "cannot open %s: %s", path, strerror(errno));

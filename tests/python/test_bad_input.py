@@ -90,6 +90,34 @@ def test_a_truncated_trace_is_read_and_check_says_where(tmp_path: Path) -> None:
     assert done.stdout.strip()
 
 
+def test_a_recording_cut_at_a_chunk_is_not_called_whole(tmp_path: Path) -> None:
+    trace = tmp_path / "t.marey"
+    program = "def f():\n    pass\nfor _ in range(100_000):\n    f()\n"
+    assert harness.marey("run", "-q", "-o", trace, "-c", program).returncode == 0
+    size = trace.stat().st_size
+    for kept in (4096, size // 4096 // 2 * 4096, size // 4096 * 3 // 4 * 4096):
+        cut = tmp_path / "cut.marey"
+        cut.write_bytes(trace.read_bytes()[:kept])
+        done = harness.marey("check", cut)
+        assert done.returncode == 1
+        assert "cut short" in done.stdout
+
+
+def test_a_pipe_is_no_trace_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.marey")
+    done = harness.marey("info", tmp_path / "pipe.marey")
+    assert done.returncode == 1
+    one_line(done, "pipe.marey")
+
+
+def test_traces_to_merge_may_stand_around_the_option(tmp_path: Path) -> None:
+    (tmp_path / "a.marey").write_bytes(golden_traces.calls())
+    (tmp_path / "b.marey").write_bytes(golden_traces.many_events())
+    done = harness.marey("merge", "a.marey", "-o", "c.marey", "b.marey", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert harness.marey("check", tmp_path / "c.marey").returncode == 0
+
+
 def test_a_flipped_byte_is_found_and_the_rest_is_read(tmp_path: Path) -> None:
     path = tmp_path / "flipped.marey"
     data = golden_traces.many_events()

@@ -21,7 +21,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "-o", "--output", metavar="FILE", required=True, help="must not exist yet"
     )
-    given = parser.parse_args(arguments)
+    # Traces may stand on both sides of -o.
+    given = parser.parse_intermixed_args(arguments)
     if os.path.lexists(given.output):
         raise UsageError(f"{given.output}: is there already; choose another -o")
     marey.merge(given.traces, given.output)
