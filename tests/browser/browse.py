@@ -16,14 +16,25 @@ ROOT = Path(__file__).parent.parent.parent
 HERE = Path(__file__).parent
 CHROMIUM = os.environ.get("MAREY_CHROMIUM", "/usr/bin/chromium")
 
+PLAYWRIGHT_NODE = 20  # the oldest that runs it; Debian 12 has 18
+
+
+def node_major() -> int:
+    """0: there is none."""
+    if shutil.which("node") is None:
+        return 0
+    version = subprocess.check_output(["node", "--version"], text=True)
+    return int(version.lstrip("v").split(".")[0])
+
+
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 has_browser = (
-    shutil.which("node") is not None
+    node_major() >= PLAYWRIGHT_NODE
     and (ROOT / "viewer/node_modules/playwright-core").exists()
     and Path(CHROMIUM).exists()
 )
 needs_browser = pytest.mark.skipif(
-    not has_browser, reason="needs playwright-core and chromium"
+    not has_browser, reason="needs playwright-core, node 20 and chromium"
 )
 
 
