@@ -331,13 +331,14 @@ export class Functions {
             make(
               'table',
               { class: 'table' },
+              make('caption', { class: 'unseen' }, title),
               make(
                 'tbody',
                 {},
                 ...list.map((edge) =>
                   make(
                     'tr',
-                    {},
+                    { 'data-edge': functionFull(session.info, edge[other]) },
                     make(
                       'td',
                       {},
@@ -346,7 +347,11 @@ export class Functions {
                       ),
                     ),
                     make('td', { class: 'number' }, `${formatCount(edge[2])} ×`),
-                    make('td', { class: 'number' }, formatDuration(edge[3])),
+                    make(
+                      'td',
+                      { class: 'number', title: `${formatCount(edge[3])} ns` },
+                      formatDuration(edge[3]),
+                    ),
                   ),
                 ),
               ),

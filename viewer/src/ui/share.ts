@@ -49,12 +49,22 @@ export function shownText(session: Session): string {
   return lines.join('\n') + '\n'
 }
 
+/** As one word of a shell. */
+function quoted(text: string): string {
+  return `'${text.replace(/'/g, `'\\''`)}'`
+}
+
 /** The command that prints what the window (or the area) shows. */
 export function reportCommand(session: Session): string {
   const { from, to } = session.area ?? session.span
-  const start = `${Math.round(Math.max(from, 0))}ns`
-  const name = session.opened.name.replace(/'/g, `'\\''`)
-  let command = `marey report '${name}' --from ${start} --to ${Math.round(to)}ns`
+  const start = `${Math.floor(Math.max(from, 0))}ns`
+  let command = `marey report ${quoted(session.opened.name)} --from ${start}`
+  command += ` --to ${Math.ceil(Math.max(to, 0))}ns`
+  for (const lane of session.area?.lanes ?? []) {
+    // A pattern: what is special in one stands for itself in brackets.
+    const name = laneName(session.info.lanes[lane]!).replace(/[[*?]/g, '[$&]')
+    command += ` --thread ${quoted(name)}`
+  }
   const { depth, shortest } = session.filter
   if (depth > 0) command += ` --max-depth ${depth}`
   if (shortest > 0) command += ` --min-duration ${shortest}ns`
