@@ -327,7 +327,7 @@ class Options:
             elif key in _LISTS:
                 values.setdefault(key, []).append(_unquote(raw))
             elif key == "max_overhead":
-                values[key] = parse_part(raw)
+                values[key] = _factor(raw)
             elif key in _NUMBERS:
                 values[key] = _number(key, raw)
             elif key in _FLAGS:
@@ -440,6 +440,14 @@ def _part(value: object) -> float:
     if not 0 <= value < 100:
         raise UsageError(f"max_overhead: {value} is out of range")
     return float(value)
+
+
+def _factor(raw: str) -> float:
+    """What str() wrote of a part, which may be over 1."""
+    try:
+        return _part(float(raw))
+    except ValueError:
+        raise UsageError(f"{VARIABLE}: max_overhead: {raw!r} is no number") from None
 
 
 def _number(name: str, raw: str) -> int:

@@ -147,6 +147,10 @@ USAGE: list[list[str]] = [
     ["run", "--max-depth", "-1", "x.py"],
     ["show", "--from", "yesterday"],
     ["merge", "a.marey"],
+    ["ctl"],
+    ["ctl", "list", "more"],
+    ["report", "--slowest", "3"],
+    ["report", "--transactions", "--callers"],
     ["nonsense"],
 ]
 

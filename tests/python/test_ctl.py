@@ -141,6 +141,9 @@ def test_filters_change_while_it_records(
     listed = order(capsys, "list")
     assert listed.split()[0] == pid
     assert "run.marey" in listed
+    assert [str(one["pid"]) for one in json.loads(order(capsys, "list", "--json"))] == [
+        pid
+    ]
     time.sleep(0.1)
     order(capsys, pid, "filter", "--exclude", "*:request")
     time.sleep(0.2)

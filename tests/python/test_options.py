@@ -58,6 +58,12 @@ def test_what_is_not_said_is_not_sent() -> None:
     assert Options("/tmp/a.marey").encode() == "v=1;path=/tmp/a.marey"
 
 
+@pytest.mark.parametrize("part", [1e-07, 0.07, 0.1, 10.0])
+def test_a_child_has_the_parent_s_budget(part: float) -> None:
+    options = Options("a.marey", max_overhead=part)
+    assert Options.decode(options.encode()) == options
+
+
 def test_separators_in_values_do_not_separate() -> None:
     options = Options("/a;b=c%3B\n", include=["x;exact=1"])
     assert options.encode() == "v=1;path=/a%3Bb=c%253B%0A;include=x%3Bexact=1"

@@ -17,7 +17,7 @@ from marey.cli import _common, run
 from marey.recording import snapshot_path
 
 HELP = """\
-usage: marey ctl list
+usage: marey ctl list [--json]
        marey ctl PID status [--json]
        marey ctl PID snapshot [-o FILE] [--before TIME] [WHY]
        marey ctl PID stop
@@ -41,11 +41,13 @@ PATIENCE_S = 120  # a snapshot of a large ring takes its time
 
 
 def main(arguments: list[str]) -> int:
-    if not arguments or arguments[0] in ("-h", "--help") or "--help" in arguments[1:]:
+    if not arguments:
+        raise UsageError("ctl takes list, or a process and an order (marey ctl --help)")
+    if arguments[0] in ("-h", "--help") or "--help" in arguments[1:]:
         print(HELP, end="")
-        return 0 if arguments else 2
+        return 0
     if arguments[0] == "list":
-        return _list()
+        return _list(arguments[1:])
     if not (arguments[0].isascii() and arguments[0].isdigit()):
         raise UsageError(f"{arguments[0]!r} is no process number (marey ctl --help)")
     pid, order, rest = int(arguments[0]), arguments[1:2], arguments[2:]
@@ -116,15 +118,20 @@ def _check_peer(connection: socket.socket, pid: int) -> None:
 # ---- orders ----
 
 
-def _list() -> int:
-    where = Path(folder())
+def _list(rest: list[str]) -> int:
+    if rest not in ([], ["--json"]):
+        raise UsageError("list takes nothing but --json (marey ctl --help)")
+    where, answers = Path(folder()), []
     for path in sorted(where.glob("*.sock")) if where.is_dir() else ():
         if not path.stem.isdigit():
             continue
         try:
-            answer = ask(int(path.stem), "status")
+            answers.append(ask(int(path.stem), "status"))
         except RecordingError:
             continue
+    if rest:
+        _common.write(f"{json.dumps(answers)}\n")
+    for answer in answers if not rest else ():
         _common.write(f"{answer['pid']:>8}  {_state(answer)}\n")
     sys.stdout.flush()
     return 0

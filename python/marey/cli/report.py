@@ -54,15 +54,20 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--slowest",
         type=_common.count,
-        default=3,
         metavar="N",
         help="with --transactions: the slowest of each, with their ids (default 3)",
     )
     parser.add_argument("--json", action="store_true", help="as one JSON object")
     _common.add_selectors(parser)
     given = parser.parse_args(arguments)
-    if given.group_by and not given.transactions:
-        raise UsageError("--group-by goes with --transactions")
+    if not given.transactions and (given.group_by or given.slowest is not None):
+        name = "--group-by" if given.group_by else "--slowest"
+        raise UsageError(f"{name} goes with --transactions")
+    if given.transactions and (given.callers or given.callees):
+        name = "--callers" if given.callers else "--callees"
+        raise UsageError(f"{name} is for functions, not for --transactions")
+    if given.slowest is None:
+        given.slowest = 3
     if given.transactions:
         if "--sort" not in " ".join(arguments):
             given.sort = "total"
