@@ -143,7 +143,7 @@ export class Details {
         ),
         make(
           'table',
-          { class: 'table' },
+          { class: 'table', 'aria-label': 'Where the time went' },
           make(
             'thead',
             {},
@@ -437,7 +437,7 @@ export class Details {
       make('h3', {}, call.whole ? 'It called' : 'It called (the part that was read)'),
       make(
         'table',
-        { class: 'table' },
+        { class: 'table', 'aria-label': 'What it called' },
         make(
           'thead',
           {},
@@ -525,7 +525,7 @@ export function slowestTable(
   }
   return make(
     'table',
-    { class: 'table slowest' },
+    { class: 'table slowest', 'aria-label': 'Slowest calls' },
     make(
       'thead',
       {},

@@ -333,6 +333,17 @@ export class Functions {
               { class: 'table' },
               make('caption', { class: 'unseen' }, title),
               make(
+                'thead',
+                { class: 'unseen' },
+                make(
+                  'tr',
+                  {},
+                  ...['Function', 'Calls', 'Time'].map((name) =>
+                    make('th', { scope: 'col' }, name),
+                  ),
+                ),
+              ),
+              make(
                 'tbody',
                 {},
                 ...list.map((edge) =>
