@@ -264,6 +264,18 @@ def test_an_export_to_a_full_disk_is_one_line(small_disk: Path, tmp_path: Path) 
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    "words", ["--help", "info t.marey", "show t.marey", "report --json t.marey",
+              "check t.marey", "ctl list", "run --help", "run -q -o u.marey -c pass",
+              "export --format chrome -o - t.marey"],
+)  # fmt: skip
+def test_a_closed_stdout_is_no_crash(words: str, tmp_path: Path) -> None:
+    (tmp_path / "t.marey").write_bytes(golden_traces.calls())
+    command = f"{sys.executable} -m marey {words} >&-"
+    done = harness.run(["sh", "-c", command], cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     trace = tmp_path / "t.marey"
     trace.write_bytes(golden_traces.many_events())

@@ -30,7 +30,8 @@ def main(arguments: list[str]) -> int:
     """Runs one verb and turns every failure into its exit status."""
     try:
         status = _dispatch(arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return status
     except UsageError as error:
         return fail(f"{error}", 2)
@@ -90,6 +91,8 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     if verb not in VERBS or (verb != "run" and verb not in verbs()):
         raise UsageError(_unknown(verb))
+    if verb != "run":
+        _have_output()  # a program that is run is given what we were given
     module = __import__(f"marey.cli.{verb}", fromlist=("main",))
     status: int = module.main(arguments[1:])
     return status
@@ -122,6 +125,14 @@ def _can_encode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _have_output() -> None:
+    """Where stdout was closed by who started us, what is printed goes nowhere."""
+    if sys.stdout is None:
+        import os
+
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
 
 
 def _drop_output() -> None:
