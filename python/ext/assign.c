@@ -6,26 +6,34 @@
  * before the instruction: the value lies on the evaluation stack, at a place that is
  * found beforehand (stack.c), and is read from there. So nothing of the program is
  * evaluated, not even a second time, and targets like `f().x` are no harder than `x`.
+ * On 3.11 a trace function gets these events, for the code that has such stores alone
+ * (tracing.c), and the frame says how deep its stack is.
  *
  * Stores that the compiler makes of its own accord are left out: a name that `except …
  * as` forgets, and variables that a comprehension puts back. */
 #include "logs.h"
 
-#if MAREY_HAS_MONITORING
-
 #include <opcode.h>
+
+#ifndef POP_JUMP_IF_TRUE /* 3.11 */
+#define POP_JUMP_IF_TRUE POP_JUMP_FORWARD_IF_TRUE
+#define POP_JUMP_IF_NONE POP_JUMP_FORWARD_IF_NONE
+#endif
 
 #define PAIR_MAX 2 /* variables that one instruction stores */
 #define NOWHERE (-1)
 
 struct store {
     struct values_name name;
-    unsigned kinds; /* of LOGS_* */
-    int32_t slot;   /* of the frame, where the value is; NOWHERE: not known */
+    unsigned kinds;   /* of LOGS_* */
+    int32_t slot;     /* of the frame, where the value is; NOWHERE: not known */
+    int32_t from_top; /* entries of the stack above the value */
     uint32_t line;
-    uint8_t class; /* of the body of an except clause: MAREY_LOG_HANDLED, _SWALLOWED */
-    bool has_more; /* the next entry is of the same instruction */
-    bool ends;     /* the call: what is watched in its frame is no longer */
+    /* MAREY_LOG_HANDLED, _SWALLOWED: the body of an except clause; _PRINT: a call that
+     * may be of print() */
+    uint8_t class;
+    bool has_more;      /* the next entry is of the same instruction */
+    bool ends;          /* the call: what is watched in its frame is no longer */
     PyObject *followed; /* borrowed from the code: a watched name; NULL: none */
     enum follow_kind follow;
     int32_t cell; /* slot of the frame, where that is in a cell */
@@ -42,6 +50,7 @@ struct assign_plan {
     uint16_t *at;         /* owned; by unit: 1 + index into stores; 0: nothing */
     struct store *stores; /* owned */
     size_t store_count;
+    bool has_stores;              /* or calls; not only except clauses */
     struct parameter *parameters; /* owned */
     size_t parameter_count;
     uint32_t first_line;
@@ -90,6 +99,13 @@ log_value(struct marey_lane *lane, uint8_t class, struct values_name name,
     marey_log(lane, name.id, class, values_finish(&body, lane));
 }
 
+/* The object whose attribute is stored: it lies above the value. */
+static PyObject *
+object_of(const struct store *store, const struct pc_frame *frame)
+{
+    return pc_frame_entry(frame, store->slot + 1, store->from_top - 1);
+}
+
 /* A store under a name that is watched; see follow_stored(). */
 static bool
 log_followed(struct marey_lane *lane, const struct store *store,
@@ -105,50 +121,81 @@ log_followed(struct marey_lane *lane, const struct store *store,
         break;
     case FOLLOW_ATTRIBUTE:
         if (store->slot != NOWHERE)
-            given.place = (uintptr_t)pc_frame_slot(frame, store->slot + 1);
+            given.place = (uintptr_t)object_of(store, frame);
         break;
     }
     return follow_stored(lane, &given, value, store->slot != NOWHERE);
 }
 
+/* Logs one entry. False: nobody has wanted it for a while. */
+static bool
+log_entry(struct marey_lane *lane, const struct marey_function *function,
+          PyCodeObject *code, const struct pc_frame *frame, size_t unit,
+          const struct store *store)
+{
+    bool is_known = store->slot != NOWHERE;
+    bool is_needed = store->class != 0 || store->kinds != 0 || store->ends;
+    PyObject *value =
+        is_known ? pc_frame_entry(frame, store->slot, store->from_top) : NULL;
+
+    if (store->class == MAREY_LOG_PRINT)
+        messages_called(function, code, frame, unit, store->slot + 1);
+    else if (store->class != 0)
+        exceptions_log_taken(lane, function, store->class, value, store->line);
+    if ((store->kinds & LOGS_NUMBER) != 0)
+        log_number(lane, store->name, value);
+    if ((store->kinds & LOGS_VAR) != 0)
+        log_value(lane, MAREY_LOG_VALUE, store->name, value, is_known, store->line,
+                  NULL);
+    if ((store->kinds & LOGS_ATTR) != 0)
+        log_value(lane, MAREY_LOG_ATTRIBUTE, store->name, value, is_known, store->line,
+                  is_known ? object_of(store, frame) : NULL);
+    if (store->followed != NULL)
+        is_needed |= log_followed(lane, store, frame, code, value);
+    if (store->ends)
+        follow_frame_ends((uintptr_t)frame);
+    return is_needed;
+}
+
+bool
+assign_at(const struct marey_function *function, PyCodeObject *code,
+          const struct pc_frame *frame, size_t unit)
+{
+    const struct assign_plan *plan = function == NULL ? NULL : function->plan;
+
+    if (plan == NULL || unit >= plan->unit_count || plan->at[unit] == 0)
+        return false;
+    const struct store *store = &plan->stores[plan->at[unit] - 1];
+    struct marey_lane *lane = logs_lane();
+    bool is_needed = lane == NULL;
+    for (bool has_more = lane != NULL; has_more; has_more = store++->has_more)
+        is_needed |= log_entry(lane, function, code, frame, unit, store);
+    return is_needed;
+}
+
+bool
+assign_has_stores(const struct assign_plan *plan)
+{
+    return plan != NULL && plan->has_stores;
+}
+
+#if MAREY_HAS_MONITORING
+
 PyObject *
 assign_on_instruction(PyObject *self, PyObject *const *args, size_t nargs,
                       PyObject *names)
 {
-    const struct marey_function *function = codes_known((PyCodeObject *)args[0]);
-    const struct assign_plan *plan = function == NULL ? NULL : function->plan;
-    size_t unit = (size_t)PyLong_AsSsize_t(args[1]) / 2;
+    PyCodeObject *code = (PyCodeObject *)args[0];
+    const struct pc_frame *frame = (void *)pc_current_frame(pc_thread_state());
 
     (void)self, (void)nargs, (void)names;
-    if (plan == NULL || unit >= plan->unit_count || plan->at[unit] == 0)
-        return tracer.disable;
-    const struct store *store = &plan->stores[plan->at[unit] - 1];
-    struct marey_lane *lane = logs_lane();
-    const struct pc_frame *frame = (void *)pc_current_frame(pc_thread_state());
-    bool is_needed = lane == NULL;
-    for (bool has_more = lane != NULL; has_more; has_more = store++->has_more) {
-        is_needed |= store->class != 0 || store->kinds != 0 || store->ends;
-        bool is_known = store->slot != NOWHERE;
-        PyObject *value = is_known ? pc_frame_slot(frame, store->slot) : NULL;
-        if (store->class != 0)
-            exceptions_log_taken(lane, function, store->class, value, store->line);
-        if ((store->kinds & LOGS_NUMBER) != 0)
-            log_number(lane, store->name, value);
-        if ((store->kinds & LOGS_VAR) != 0)
-            log_value(lane, MAREY_LOG_VALUE, store->name, value, is_known, store->line,
-                      NULL);
-        if ((store->kinds & LOGS_ATTR) != 0) /* the object lies above its value */
-            log_value(lane, MAREY_LOG_ATTRIBUTE, store->name, value, is_known,
-                      store->line,
-                      is_known ? pc_frame_slot(frame, store->slot + 1) : NULL);
-        if (store->followed != NULL)
-            is_needed |=
-                log_followed(lane, store, frame, (PyCodeObject *)args[0], value);
-        if (store->ends)
-            follow_frame_ends((uintptr_t)frame);
-    }
-    return is_needed ? PC_NONE : tracer.disable;
+    return assign_at(codes_known(code), code, frame,
+                     (size_t)PyLong_AsSsize_t(args[1]) / 2)
+               ? PC_NONE
+               : tracer.disable;
 }
+
+#endif
 
 /* ---- parameters ---- */
 
@@ -203,6 +250,7 @@ struct search {
     size_t count;
     struct stack_state *states;
     size_t capacity; /* of plan->stores */
+    bool may_print;  /* calls are looked at */
     uint8_t
         *bodies; /* owned; by unit: class of the clause that begins there; or NULL */
 };
@@ -317,6 +365,16 @@ is_forgotten(const struct search *search, size_t unit, int oparg)
     return stack_oparg(search->units, next) == oparg && memcmp(&a, &b, sizeof(a)) == 0;
 }
 
+/* The unit that the event of this instruction names: on 3.11 its first prefix. */
+static size_t
+event_of(const struct search *search, size_t unit)
+{
+    while (!MAREY_HAS_MONITORING && unit > 0 &&
+           search->units[2 * unit - 2] == EXTENDED_ARG)
+        unit--;
+    return unit;
+}
+
 /* Adds an entry for the instruction; the value is `from_top` below the stack's top. */
 static bool
 add_entry(struct search *search, size_t unit, struct store entry, int from_top)
@@ -336,7 +394,11 @@ add_entry(struct search *search, size_t unit, struct store entry, int from_top)
     if (plan->store_count == UINT16_MAX)
         return true; /* a function of 65,535 of them: enough is seen */
     entry.slot = place < 0 ? NOWHERE : pc_code_slots(search->code) + place;
+    plan->has_stores |=
+        entry.class != MAREY_LOG_HANDLED && entry.class != MAREY_LOG_SWALLOWED;
+    entry.from_top = from_top;
     entry.line = line > 0 ? (uint32_t)line : 0;
+    unit = event_of(search, unit);
     if (plan->at[unit] != 0)
         plan->stores[plan->store_count - 1].has_more = true;
     plan->stores[plan->store_count++] = entry;
@@ -478,6 +540,9 @@ find_stores(struct search *search)
         if (has_ends && is_return(opcode) &&
             !add_entry(search, unit, (struct store){.ends = true}, 0))
             return false;
+        if (search->may_print && messages_may_print(opcode) &&
+            !add_entry(search, unit, (struct store){.class = MAREY_LOG_PRINT}, 0))
+            return false;
         if (count == 1 && is_forgotten(search, unit, oparg))
             continue;
         for (int i = 0; i < count; i++)
@@ -529,6 +594,7 @@ make_plan(PyCodeObject *code, const struct marey_function *function, PyObject *b
             code->co_firstlineno > 0 ? (uint32_t)code->co_firstlineno : 0;
     }
     bool is_made = plan != NULL && plan->at != NULL;
+    search.may_print = (function->logs & LOGS_PRINT) != 0 && messages_has_print(code);
     if (is_made && has_handlers)
         search.bodies = calloc(search.count + 1, 1);
     if (search.bodies != NULL)
@@ -552,8 +618,9 @@ assign_plan(PyCodeObject *code, const struct marey_function *function)
     struct assign_plan *plan = NULL;
 
     bool is_followed = follow_any && follow_wants_any(code);
+    bool may_print = (function->logs & LOGS_PRINT) != 0 && messages_has_print(code);
     if (!pc_has_frame_slots() ||
-        (!is_followed &&
+        (!is_followed && !may_print &&
          (kinds == 0 || (!has_wanted_name(code->co_localsplusnames, kinds, function) &&
                          !has_wanted_name(code->co_names, kinds, function)))))
         return NULL;
@@ -581,5 +648,3 @@ assign_add_handlers(PyCodeObject *code, struct marey_function *function)
     function->plan = plan;
     hooks_watch(code, hooks_bit("INSTRUCTION"));
 }
-
-#endif

@@ -15,7 +15,7 @@
  * of the exception is called; values are read through fields of C. */
 #include "logs.h"
 
-#if MAREY_HAS_MONITORING
+#include <opcode.h>
 
 /* What a thread was last seen doing. Addresses are compared, not followed. */
 struct passage {
@@ -24,6 +24,10 @@ struct passage {
     PyObject *leaving;         /* exception that left the last frame; not held */
     uint32_t leaving_type;     /* string id; valid while leaving is not NULL */
     uintptr_t left_to;         /* the frame around that one */
+    /* Only on 3.11: what passes, or is handled in, a frame, to know what leaves it. */
+    uintptr_t passed_frame;
+    PyObject *passed;     /* not held */
+    uint32_t passed_type; /* string id; 0: not wanted */
 };
 static MAREY_THREAD_LOCAL struct passage passage;
 
@@ -62,17 +66,6 @@ put_id(struct values *body, const char *name, PyObject *exception)
 
 /* ---- raised ---- */
 
-static bool
-is_new(PyObject *exception)
-{
-    PyObject *traceback = PyException_GetTraceback(exception);
-    bool is_first = traceback == NULL || !PyTraceBack_Check(traceback) ||
-                    ((PyTracebackObject *)traceback)->tb_next == NULL;
-
-    Py_XDECREF(traceback);
-    return is_first;
-}
-
 static void
 log_raised(PyObject *exception, PyCodeObject *code, Py_ssize_t offset,
            const PyMethodDef *raiser)
@@ -99,6 +92,29 @@ log_raised(PyObject *exception, PyCodeObject *code, Py_ssize_t offset,
     logs_put_int(&body, "line", PyCode_Addr2Line(code, (int)offset));
     marey_log(lane, cfunctions_type_name(Py_TYPE(exception)), MAREY_LOG_RAISED,
               values_finish(&body, lane));
+}
+
+/* An exception is handled in code whose except clauses are not watched yet. */
+static void
+watch_handlers(PyCodeObject *code, struct marey_function *function)
+{
+    if (function->has_handlers)
+        return;
+    function->has_handlers = true;
+    assign_add_handlers(code, function);
+}
+
+#if MAREY_HAS_MONITORING
+
+static bool
+is_new(PyObject *exception)
+{
+    PyObject *traceback = PyException_GetTraceback(exception);
+    bool is_first = traceback == NULL || !PyTraceBack_Check(traceback) ||
+                    ((PyTracebackObject *)traceback)->tb_next == NULL;
+
+    Py_XDECREF(traceback);
+    return is_first;
 }
 
 PyObject *
@@ -135,15 +151,87 @@ exceptions_on_handled(PyObject *self, PyObject *const *args, size_t nargs,
     (void)self, (void)nargs, (void)names;
     passage.leaving = NULL;
     if (function == NULL || function->is_skipped ||
-        (function->logs & (LOGS_EXC | LOGS_EXC_ALL)) == 0 || function->has_handlers)
+        (function->logs & LOGS_EXCEPTIONS) == 0 || function->has_handlers)
         return PC_NONE;
     struct pc_exception saved = pc_exception_take();
-    function->has_handlers = true;
-    assign_add_handlers(code, function);
+    watch_handlers(code, function);
     PyErr_Clear();
     pc_exception_give(saved);
     return PC_NONE;
 }
+
+#else
+
+/* ---- by the trace function of 3.11 ----
+ *
+ * It is told of an exception in each frame as that passes, but for one that is raised
+ * again as it is (`raise`, the end of `finally`). From an exception on each instruction
+ * of the frame is asked about until what is handled is done with. */
+
+static void
+remember(const struct pc_frame *frame, const struct marey_function *function,
+         PyObject *exception)
+{
+    bool wanted = exception != NULL && is_wanted(function, exception);
+
+    passage.passed_frame = (uintptr_t)frame;
+    passage.passed = exception;
+    passage.passed_type = wanted ? cfunctions_type_name(Py_TYPE(exception)) : 0;
+}
+
+bool
+exceptions_pass(struct marey_function *function, const struct pc_frame *frame,
+                PyObject *exception, PyObject *traceback)
+{
+    const PyMethodDef *raiser =
+        passage.raiser_frame == (uintptr_t)frame ? passage.raiser : NULL;
+    Py_ssize_t at =
+        (const char *)frame->last_instruction - (const char *)_PyCode_CODE(frame->code);
+
+    passage.raiser_frame = 0;
+    passage.leaving = NULL;
+    remember(frame, function, exception);
+    if (!is_wanted(function, exception))
+        return false;
+    /* The interpreter tells of it twice where a loop ends by it, with the traceback of
+     * the frame that it left. */
+    if (PyTraceBack_Check(traceback) &&
+        ((PyTracebackObject *)traceback)->tb_next == NULL &&
+        ((PyTracebackObject *)traceback)->tb_frame == frame->object)
+        log_raised(exception, frame->code, at, raiser);
+    watch_handlers(frame->code, function);
+    return true;
+}
+
+bool
+exceptions_at(const struct pc_frame *frame)
+{
+    int opcode = frame->last_instruction[0] & 0xff;
+
+    if (opcode == RERAISE)
+        remember(frame, codes_known(frame->code), pc_frame_entry(frame, 0, 0));
+    if (opcode != POP_EXCEPT || (frame->last_instruction[1] & 0xff) == RERAISE)
+        return false;
+    PyObject *before = pc_frame_entry(frame, 0, 0); /* what was handled around it */
+    passage.passed_frame = 0;
+    return before == NULL || before == Py_None;
+}
+
+uint32_t
+exceptions_leave(const struct pc_frame *frame)
+{
+    bool is_known = passage.passed_frame == (uintptr_t)frame;
+
+    passage.passed_frame = 0;
+    passage.left_to = (uintptr_t)pc_frame_around(frame);
+    passage.leaving = is_known && passage.passed_type != 0 && passage.left_to != 0
+                          ? passage.passed
+                          : NULL;
+    passage.leaving_type = passage.passed_type;
+    return is_known ? passage.passed_type : 0;
+}
+
+#endif
 
 void
 exceptions_log_taken(struct marey_lane *lane, const struct marey_function *function,
@@ -174,6 +262,8 @@ exceptions_c_raised(PyObject *callable)
             : pc_current_frame(pc_thread_state());
 }
 
+#if MAREY_HAS_MONITORING
+
 void
 exceptions_left(const struct marey_function *function, PyObject *exception)
 {
@@ -184,6 +274,8 @@ exceptions_left(const struct marey_function *function, PyObject *exception)
     passage.leaving = wanted && passage.left_to != 0 ? exception : NULL;
     passage.leaving_type = wanted ? cfunctions_type_name(Py_TYPE(exception)) : 0;
 }
+
+#endif
 
 void
 exceptions_c_returned(PyObject *callable)
@@ -207,5 +299,3 @@ exceptions_c_returned(PyObject *callable)
     PyErr_Clear();
     pc_exception_give(saved);
 }
-
-#endif

@@ -468,8 +468,8 @@ begin_watch(struct follow *watch, struct marey_lane *lane)
     PyObject *value = NULL;
     struct values body;
 
-    if (code == NULL || !MAREY_HAS_MONITORING || !pc_has_frame_slots() ||
-        !resolve(watch, &value) || !follow_name(watch, code)) {
+    if (code == NULL || !pc_has_frame_slots() || !resolve(watch, &value) ||
+        !follow_name(watch, code)) {
         PyErr_Clear();
         values_begin(&body);
         values_put_tag(&body, none, MAREY_VALUE_ERROR);

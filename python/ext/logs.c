@@ -149,7 +149,6 @@ logs_look(struct marey_function *function, PyCodeObject *code)
     function->logs_seen = logs_recording;
     function->has_handlers = false;
     function->logs = (uint16_t)logs_of_function(function);
-#if MAREY_HAS_MONITORING
     struct pc_exception saved = pc_exception_take();
     if ((function->logs & ~LOGS_SAYS) != 0 || follow_any)
         plan = assign_plan(code, function);
@@ -157,9 +156,6 @@ logs_look(struct marey_function *function, PyCodeObject *code)
         hooks_watch(code, hooks_bit("LINE"));
     PyErr_Clear();
     pc_exception_give(saved);
-#else
-    (void)code;
-#endif
     function->plan = plan;
 }
 
@@ -168,11 +164,7 @@ logs_is_slow(const struct marey_function *function)
 {
     if ((function->logs & LOGS_AT_CALLS) != 0)
         return true;
-#if MAREY_HAS_MONITORING
     return assign_wants_start(function->plan);
-#else
-    return false;
-#endif
 }
 
 /* ---- what happens ---- */
@@ -189,10 +181,8 @@ logs_has_scope(unsigned kind)
 void
 logs_begin(void)
 {
-#if MAREY_HAS_MONITORING
     if ((logs_kinds & LOGS_PRINT) != 0)
         messages_set_up();
-#endif
     around_start();
 }
 
@@ -222,10 +212,8 @@ logs_start(const struct marey_function *function, const struct pc_frame *frame,
     arguments_start(function, frame, code);
     arguments_entry(function, frame, code);
     lines_start(function, frame, code);
-#if MAREY_HAS_MONITORING
     if (assign_wants_start(function->plan))
         assign_start(function->plan, frame, code);
-#endif
     pc_exception_give(saved);
 }
 

@@ -7,6 +7,7 @@
  *   exceptions.c  where exceptions are raised, handled, swallowed
  *   messages.c    print(), records of `logging`, warnings
  *   follow.c      marey.watch(): one variable or attribute, wherever it is stored
+ *   tracing.c     the trace function of 3.11, where one of these needs it
  *   lines.c       lines of a function, with the variables that changed
  *   around.c      garbage collections, audit events
  *
@@ -113,6 +114,11 @@ bool assign_wants_start(const struct assign_plan *plan);
 /* A call began: logs the parameters that are wanted. */
 void assign_start(const struct assign_plan *plan, const struct pc_frame *frame,
                   PyCodeObject *code);
+/* Whether it has more than except clauses. */
+bool assign_has_stores(const struct assign_plan *plan);
+/* The instruction at `unit` is about to run. False: nobody wants to know. */
+bool assign_at(const struct marey_function *function, PyCodeObject *code,
+               const struct pc_frame *frame, size_t unit);
 /* The callback for INSTRUCTION. */
 PyObject *assign_on_instruction(PyObject *self, PyObject *const *args, size_t nargs,
                                 PyObject *names);
@@ -131,6 +137,13 @@ PyObject *exceptions_on_handled(PyObject *self, PyObject *const *args, size_t na
 void exceptions_log_taken(struct marey_lane *lane,
                           const struct marey_function *function, uint8_t class,
                           PyObject *exception, uint32_t line);
+/* The same on 3.11, of the frame that runs: an exception passes it; an instruction is
+ * about to run (true: that is the end of what is handled); it is left by one, whose
+ * type is returned, 0: not known. */
+bool exceptions_pass(struct marey_function *function, const struct pc_frame *frame,
+                     PyObject *exception, PyObject *traceback);
+bool exceptions_at(const struct pc_frame *frame);
+uint32_t exceptions_leave(const struct pc_frame *frame);
 /* A C function raised, or returned; a call of the function was left by an exception. */
 void exceptions_c_raised(PyObject *callable);
 void exceptions_c_returned(PyObject *callable);
@@ -144,6 +157,14 @@ void messages_start(const struct marey_function *function, const struct pc_frame
                     PyCodeObject *code);
 void messages_set_up(void);
 bool messages_is_print(PyObject *callable);
+/* Whether the code calls something of that name; whether this instruction may do it so
+ * that its arguments are best read before it runs. */
+bool messages_has_print(const PyCodeObject *code);
+bool messages_may_print(int opcode);
+/* The call at `unit` is about to be made; `top` is the slot behind its arguments. Tells
+ * if it is one of print(). */
+void messages_called(const struct marey_function *function, PyCodeObject *code,
+                     const struct pc_frame *frame, size_t unit, int top);
 /* print() is called at this place of the running frame. */
 void messages_printed(PyCodeObject *code, Py_ssize_t offset, PyObject *first);
 
@@ -160,6 +181,15 @@ void lines_log(const struct marey_function *function, const struct pc_frame *fra
 /* The callback for LINE. */
 PyObject *lines_on_line(PyObject *self, PyObject *const *args, size_t nargs,
                         PyObject *names);
+
+/* ---- tracing.c (3.11) ---- */
+
+/* Whether some rule or watch needs the trace function. */
+bool tracing_is_needed(void);
+/* The profile function was told of this event about this frame, and is done with it. */
+void tracing_follow(PyFrameObject *object, int what);
+/* Nothing is traced from now on; the thread's frames are as they were. */
+void tracing_stop(PyThreadState *state);
 
 /* ---- follow.c ---- */
 

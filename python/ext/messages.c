@@ -215,8 +215,6 @@ messages_start(const struct marey_function *function, const struct pc_frame *fra
 
 /* ---- print ---- */
 
-#if MAREY_HAS_MONITORING
-
 #include <opcode.h>
 
 static const PyMethodDef *print_method;
@@ -235,7 +233,8 @@ messages_set_up(void)
 bool
 messages_is_print(PyObject *callable)
 {
-    return PyCFunction_CheckExact(callable) && print_method != NULL &&
+    return callable != NULL && PyCFunction_CheckExact(callable) &&
+           print_method != NULL &&
            ((PyCFunctionObject *)callable)->m_ml == print_method;
 }
 
@@ -243,6 +242,22 @@ static Py_ssize_t
 size_of_names(PyObject *names)
 {
     return names != NULL && PyTuple_CheckExact(names) ? PyTuple_GET_SIZE(names) : 0;
+}
+
+bool
+messages_has_print(const PyCodeObject *code)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(code->co_names); i++)
+        if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(code->co_names, i),
+                                             "print") == 0)
+            return true;
+    return false;
+}
+
+bool
+messages_may_print(int opcode)
+{
+    return opcode == CALL_FUNCTION_EX || (!MAREY_HAS_MONITORING && opcode == CALL);
 }
 
 /* Keywords among the arguments of the call at `unit`, the stack ending at `top`. */
@@ -269,12 +284,11 @@ keyword_count(const PyCodeObject *code, const struct pc_frame *frame,
  * one (`print(*lines)`). */
 static bool
 put_arguments(struct values *body, const PyCodeObject *code,
-              const struct pc_frame *frame, const uint8_t *units, size_t unit,
-              int depth)
+              const struct pc_frame *frame, const uint8_t *units, size_t unit, int top)
 {
     PyObject *items[VALUES_COUNT_MAX];
     int opcode = units[2 * unit], oparg = stack_oparg(units, unit);
-    int top = pc_code_slots(code) + depth, names = 0;
+    int depth = top - pc_code_slots(code), names = 0;
 
 #ifdef CALL_KW
     names = opcode == CALL_KW;
@@ -289,6 +303,39 @@ put_arguments(struct values *body, const PyCodeObject *code,
     return true;
 }
 
+/* print(*many), before it runs: the interpreter then makes a tuple of them, and what is
+ * on the stack may be gone when it tells of the call. */
+static bool
+put_spread(struct values *body, const struct pc_frame *frame, int top, int oparg)
+{
+    bool has_names = PY_VERSION_HEX >= 0x030E0000 || (oparg & 1) != 0;
+    PyObject *callable, *given = pc_frame_slot(frame, top - 1 - has_names);
+
+#if PY_VERSION_HEX >= 0x030D0000
+    callable = pc_frame_slot(frame, top - 3 - has_names);
+#else
+    callable = pc_frame_slot(frame, top - 2 - has_names);
+#endif
+    if (!messages_is_print(callable) || given == NULL ||
+        !(PyTuple_CheckExact(given) || PyList_CheckExact(given)))
+        return false;
+    PyObject *items = PySequence_Tuple(given);
+    Py_ssize_t count = items == NULL ? 0 : PyTuple_GET_SIZE(items);
+    if (items != NULL)
+        put_all_said(body, ((PyTupleObject *)items)->ob_item,
+                     count < VALUES_COUNT_MAX ? count : VALUES_COUNT_MAX, false);
+    Py_XDECREF(items);
+    return items != NULL;
+}
+
+#if MAREY_HAS_MONITORING
+
+/* The call that was told of by messages_called(). */
+static MAREY_THREAD_LOCAL struct {
+    uintptr_t frame;
+    size_t unit;
+} told;
+
 /* What is printed; of a call that spreads its arguments the first alone. */
 static void
 put_printed(struct values *body, PyCodeObject *code, const struct pc_frame *frame,
@@ -301,7 +348,8 @@ put_printed(struct values *body, PyCodeObject *code, const struct pc_frame *fram
         bytes == NULL ? NULL : (const uint8_t *)PyBytes_AS_STRING(bytes);
     bool is_put = states != NULL && unit < count &&
                   stack_states(code, units, count, states) &&
-                  put_arguments(body, code, frame, units, unit, states[unit].depth);
+                  put_arguments(body, code, frame, units, unit,
+                                pc_code_slots(code) + states[unit].depth);
 
     if (!is_put) {
         put_all_said(body, &first, 1, false);
@@ -319,8 +367,10 @@ messages_printed(PyCodeObject *code, Py_ssize_t offset, PyObject *first)
     struct marey_lane *lane = logs_lane();
     struct values body;
 
+    bool is_told = told.frame == (uintptr_t)frame && told.unit == (size_t)offset / 2;
+    told.frame = 0;
     if (lane == NULL || function == NULL || (function->logs & LOGS_PRINT) == 0 ||
-        !pc_has_frame_slots())
+        !pc_has_frame_slots() || is_told)
         return;
     struct pc_exception saved = pc_exception_take();
     values_begin(&body);
@@ -331,4 +381,64 @@ messages_printed(PyCodeObject *code, Py_ssize_t offset, PyObject *first)
     pc_exception_give(saved);
 }
 
+#else
+
+/* The callable at the bottom of a call of so many arguments lies under a NULL. */
+static bool
+calls_print(const struct pc_frame *frame, int top, int oparg)
+{
+    return pc_frame_slot(frame, top - oparg - 2) == NULL &&
+           messages_is_print(pc_frame_slot(frame, top - oparg - 1));
+}
+
 #endif
+
+/* Puts what the call at `unit` prints. False: it does not print, or it is not known. */
+static bool
+put_called(struct values *body, const PyCodeObject *code, const struct pc_frame *frame,
+           const uint8_t *units, size_t unit, int top)
+{
+    while (units[2 * unit] == EXTENDED_ARG)
+        unit++;
+    int opcode = units[2 * unit], oparg = stack_oparg(units, unit);
+    if (opcode == CALL_FUNCTION_EX)
+        return put_spread(body, frame, top, oparg);
+#if MAREY_HAS_MONITORING
+    (void)code;
+    return false;
+#else
+    return calls_print(frame, top, oparg) &&
+           put_arguments(body, code, frame, units, unit, top);
+#endif
+}
+
+void
+messages_called(const struct marey_function *function, PyCodeObject *code,
+                const struct pc_frame *frame, size_t unit, int top)
+{
+    struct marey_lane *lane = logs_lane();
+    struct values body;
+
+    if (lane == NULL || (function->logs & LOGS_PRINT) == 0)
+        return;
+    struct pc_exception saved = pc_exception_take();
+    PyObject *bytes = PyCode_GetCode(code);
+    values_begin(&body);
+#if !MAREY_HAS_MONITORING
+    top = frame->stack_top;
+#endif
+    if (bytes != NULL &&
+        put_called(&body, code, frame, (const uint8_t *)PyBytes_AS_STRING(bytes), unit,
+                   top)) {
+        logs_put_int(&body, "line", PyCode_Addr2Line(code, (int)unit * 2));
+        marey_log(lane, logs_name("print").id, MAREY_LOG_PRINT,
+                  values_finish(&body, lane));
+#if MAREY_HAS_MONITORING
+        told.frame = (uintptr_t)frame;
+        told.unit = unit;
+#endif
+    }
+    Py_XDECREF(bytes);
+    PyErr_Clear();
+    pc_exception_give(saved);
+}

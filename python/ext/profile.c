@@ -4,7 +4,8 @@
  * all threads that are alive, on new ones through `threading`'s own profile hook, and
  * on those that C code makes when the next second is rung. What happened is read from
  * the instruction the frame stands at: RESUME with 0 starts a call, with anything else
- * (or none, for throw()) resumes one; YIELD_VALUE suspends it.
+ * (or none, for throw()) resumes one; YIELD_VALUE suspends it. What --log asks of lines
+ * and instructions comes by a trace function, which follows this one: tracing.c.
  */
 #include "logs.h"
 
@@ -13,6 +14,8 @@
 #include <opcode.h>
 
 static int on_event(PyObject *self, PyFrameObject *frame, int what, PyObject *arg);
+
+static bool is_traced; /* the trace function is to follow */
 
 static inline int
 opcode_of(const struct pc_frame *frame)
@@ -69,7 +72,7 @@ static void
 on_py_return(struct marey_lane *lane, struct pc_frame *frame, PyObject *value)
 {
     if (value == NULL) /* the exception is out of reach of a profile function */
-        marey_unwind(lane, (uintptr_t)frame, 0);
+        marey_unwind(lane, (uintptr_t)frame, is_traced ? exceptions_leave(frame) : 0);
     else if (opcode_of(frame) != YIELD_VALUE)
         leave(lane, (uintptr_t)frame);
     else if (!marey_yield(lane, (uintptr_t)frame))
@@ -108,8 +111,10 @@ on_followed(struct marey_lane *lane, struct pc_frame *frame,
                (!tracer.is_only || is_wanted(lane, function, what)))
         on_py_call(lane, frame, function);
     else if (!function->is_skipped && !begins) {
-        if (arg != NULL && function->is_slow && opcode_of(frame) != YIELD_VALUE)
-            arguments_return(function, frame, arg);
+        if (arg == NULL && function->logs != 0)
+            logs_unwind(function, frame, frame->code);
+        else if (arg != NULL && function->is_slow && opcode_of(frame) != YIELD_VALUE)
+            logs_return(function, frame, frame->code, arg);
         on_py_return(lane, frame, arg);
     }
     if (begins && !is_start && function->is_watched)
@@ -187,6 +192,34 @@ on_event(PyObject *self, PyFrameObject *object, int what, PyObject *arg)
     return 0;
 }
 
+/* The same where the trace function follows. */
+static int
+on_event_traced(PyObject *self, PyFrameObject *object, int what, PyObject *arg)
+{
+    if (what == PyTrace_C_EXCEPTION)
+        exceptions_c_raised(arg);
+    else if (what == PyTrace_C_RETURN)
+        exceptions_c_returned(arg);
+    on_event(self, object, what, arg);
+    if (follow_any && what == PyTrace_RETURN && arg == NULL)
+        follow_frame_ends((uintptr_t)pc_frame_of(object));
+    if (what != PyTrace_C_CALL)
+        tracing_follow(object, what);
+    return 0;
+}
+
+static Py_tracefunc
+hook(void)
+{
+    return is_traced ? on_event_traced : on_event;
+}
+
+bool
+hooks_are(Py_tracefunc profiler)
+{
+    return profiler == on_event || profiler == on_event_traced;
+}
+
 /* Sets or takes the hook on every thread; leaves profile functions of others alone. */
 static void
 set_on_threads(bool is_on)
@@ -194,10 +227,14 @@ set_on_threads(bool is_on)
     PyThreadState *state = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
 
     for (; state != NULL; state = PyThreadState_Next(state)) {
-        if (is_on && state->c_profilefunc == NULL)
-            _PyEval_SetProfile(state, on_event, NULL);
-        else if (!is_on && state->c_profilefunc == on_event)
+        bool is_ours = hooks_are(state->c_profilefunc);
+        if (is_on && (state->c_profilefunc == NULL ||
+                      (is_ours && state->c_profilefunc != hook())))
+            _PyEval_SetProfile(state, hook(), NULL);
+        if (!is_on && is_ours) {
+            tracing_stop(state);
             _PyEval_SetProfile(state, NULL, NULL);
+        }
     }
 }
 
@@ -212,10 +249,10 @@ new_thread(PyObject *module, PyObject *args)
     PyObject *what = frame == NULL ? NULL : PyTuple_GET_ITEM(args, 1);
 
     (void)module;
-    _PyEval_SetProfile(state, tracer.is_on ? on_event : NULL, NULL);
+    _PyEval_SetProfile(state, tracer.is_on ? hook() : NULL, NULL);
     if (tracer.is_on && frame != NULL && PyFrame_Check(frame) &&
         PyUnicode_Check(what) && PyUnicode_CompareWithASCIIString(what, "call") == 0)
-        on_event(NULL, (PyFrameObject *)frame, PyTrace_CALL, Py_None);
+        hook()(NULL, (PyFrameObject *)frame, PyTrace_CALL, Py_None);
     Py_RETURN_NONE;
 }
 static PyMethodDef new_thread_method = {"marey_thread", new_thread, METH_VARARGS, NULL};
@@ -240,14 +277,9 @@ hooks_start(void)
 {
     if (set_thread_hook(true) < 0)
         return -1;
+    is_traced = tracing_is_needed();
     set_on_threads(true);
     return 0;
-}
-
-bool
-hooks_are(Py_tracefunc profiler)
-{
-    return profiler == on_event;
 }
 
 int
@@ -267,6 +299,13 @@ void
 hooks_watch(PyCodeObject *code, int event_bits)
 {
     (void)code, (void)event_bits;
+}
+
+int
+hooks_bit(const char *event)
+{
+    (void)event;
+    return 0;
 }
 
 int
@@ -296,12 +335,20 @@ hooks_stop(void)
 void
 hooks_pause(bool is_paused)
 {
-    _PyEval_SetProfile(PyThreadState_Get(), is_paused ? NULL : on_event, NULL);
+    PyThreadState *state = PyThreadState_Get();
+
+    if (is_paused)
+        tracing_stop(state);
+    _PyEval_SetProfile(state, is_paused ? NULL : hook(), NULL);
 }
 
 void
 hooks_refilter(void)
 {
+    if (is_traced || !tracer.is_on || !tracing_is_needed())
+        return;
+    is_traced = true; /* watches may begin at any time */
+    set_on_threads(true);
 }
 
 void

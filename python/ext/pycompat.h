@@ -57,11 +57,17 @@ struct pc_frame {
 };
 #endif
 
-/* The head of a frame object, the same in all versions. */
+/* The head of a frame object, the same in all versions, and what 3.11 goes by when a
+ * trace function is set. */
 struct pc_frame_object {
     PyObject_HEAD
     PyFrameObject *back;
     struct pc_frame *frame;
+#if PY_VERSION_HEX < 0x030C0000
+    PyObject *trace;
+    int line; /* that an event is about; only then */
+    char traces_lines, traces_instructions;
+#endif
 };
 
 static inline struct pc_frame *
@@ -174,6 +180,20 @@ pc_frame_slot(const struct pc_frame *frame, int index)
 #else
     uintptr_t bits = frame->slots[index];
     return (bits & 2) != 0 ? NULL : (PyObject *)(bits & ~(uintptr_t)3);
+#endif
+}
+
+/* What lies on the evaluation stack, so many entries below its top: borrowed. `slot` is
+ * where that is, for versions whose frames do not say it in events. */
+static inline PyObject *
+pc_frame_entry(const struct pc_frame *frame, int slot, int from_top)
+{
+#if PY_VERSION_HEX < 0x030C0000
+    (void)slot;
+    return pc_frame_slot(frame, frame->stack_top - 1 - from_top);
+#else
+    (void)from_top;
+    return pc_frame_slot(frame, slot);
 #endif
 }
 

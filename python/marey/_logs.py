@@ -13,8 +13,6 @@ expression has to match the whole name; `.` alone matches every name. `re` is im
 only where a plain name does not do.
 """
 
-import sys
-
 from marey._errors import UsageError
 
 TYPE_CHECKING = False
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
 _WITH_REGEX = ("var", "attr", "number", "audit", "entry")
 _PLAIN = ("exc", "exc:all", "print", "logging", "warnings", "gc")
-_BY_INSTRUCTION = ("var", "attr", "number", "exc", "exc:all", "print", "lines")
 _EVERY_NAME = (".", ".*", ".+")
 
 
@@ -40,14 +37,9 @@ def rules(options: "Options") -> "list[Rule]":
 
 
 def check(texts: "Iterable[str]") -> None:
-    """Raises UsageError for what is no rule, or tells nothing on this Python."""
+    """Raises UsageError for what is no rule."""
     for text in texts:
-        kind, _, _ = parse(text)
-        if kind in _BY_INSTRUCTION and sys.version_info < (3, 12):
-            raise UsageError(
-                f"log: {text!r} needs Python 3.12, whose interpreter tells of it; "
-                f"this is {sys.version_info[0]}.{sys.version_info[1]}"
-            )
+        parse(text)
 
 
 def parse(text: str) -> "Rule":

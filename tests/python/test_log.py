@@ -10,7 +10,7 @@ import marey
 import pytest
 from trees import VERSION
 
-SEES_STORES = VERSION >= (3, 12)
+HAS_EVENTS = VERSION >= (3, 12)
 
 
 def logged(
@@ -136,7 +136,6 @@ ZeroDivisionError('division by zero')|45|46|47|None|49|48|50|51
 """
 
 
-@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no assignments")
 def test_each_assignment_is_logged_once_in_order_with_its_value(
     tmp_path: Path,
 ) -> None:
@@ -149,7 +148,7 @@ def test_each_assignment_is_logged_once_in_order_with_its_value(
     assert {name for name, _ in values(events)} == {"x"}
 
 
-@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no assignments")
+@pytest.mark.skipif(not HAS_EVENTS, reason="asks sys.monitoring")
 def test_where_nothing_matches_nothing_is_watched(tmp_path: Path) -> None:
     program = (
         "import sys\n"
@@ -172,7 +171,6 @@ def test_where_nothing_matches_nothing_is_watched(tmp_path: Path) -> None:
         assert values(list(opened.events())) == [("total", "2")]
 
 
-@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no assignments")
 def test_names_scopes_attributes_and_counters(tmp_path: Path) -> None:
     program = """
 class Box:
@@ -190,7 +188,7 @@ def second():
     return state
 first("hunter2"); second()
 """
-    chosen = ["attr:.*", "var:sta.*@*:first", "var:password", "number:size"]
+    chosen = ["attr:.*@__main__*", "var:sta.*@*:first", "var:password", "number:size"]
     options = [word for one in chosen for word in ("--log", one)]
     events = logged(tmp_path, program, *options)
     assert values(events) == [("password", "redacted"), ("state", "1")]
@@ -202,7 +200,6 @@ first("hunter2"); second()
     assert b"hunter2" not in (tmp_path / "run.marey").read_bytes()
 
 
-@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no assignments")
 def test_wide_functions_and_other_processes(tmp_path: Path) -> None:
     """Arguments of more than a byte; a child gets the same options."""
     names = "; ".join(f"v{i} = {i}" for i in range(400))
@@ -216,7 +213,6 @@ def test_wide_functions_and_other_processes(tmp_path: Path) -> None:
     assert values(events) == [("v309", "309"), ("v399", "399"), ("x", "1"), ("x", "2")]
 
 
-@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no assignments")
 def test_a_second_recording_has_rules_of_its_own(tmp_path: Path) -> None:
     def work(n: int) -> int:
         first = n
@@ -249,18 +245,6 @@ def test_a_rule_that_is_none_is_refused_in_one_line(wrong: str, tmp_path: Path) 
         marey.record(tmp_path / "x.marey", log=wrong)
 
 
-@pytest.mark.skipif(SEES_STORES, reason="seen from 3.12 on")
-@pytest.mark.parametrize("rule", ["var:x", "attr:x", "number:x", "exc", "print"])
-def test_what_the_interpreter_does_not_tell_is_refused(
-    rule: str, tmp_path: Path
-) -> None:
-    done = harness.marey("run", "--log", rule, "-c", "pass", cwd=tmp_path)
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "needs Python 3.12" in done.stderr
-    with pytest.raises(marey.UsageError):
-        marey.record(tmp_path / "x.marey", log=rule)
-
-
 # ---- lines ----
 
 LINES = harness.PROGRAMS / "logged" / "lines.py"
@@ -281,7 +265,6 @@ def changes(events: list[Any], name: str) -> list[str]:
     return told
 
 
-@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no lines")
 def test_lines_of_chosen_functions_show_the_variables_that_changed(
     tmp_path: Path,
 ) -> None:
@@ -347,7 +330,6 @@ def test_lines_of_chosen_functions_show_the_variables_that_changed(
     assert line.split(maxsplit=1)[1] == "line      plain: total=1  // line 17"
 
 
-@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no lines")
 def test_lines_of_modules_and_classes(tmp_path: Path) -> None:
     program = "a = 1\nclass K:\n    b = a + 1\n    c = 3\ndel a\n"
     events = logged(tmp_path, program, "--log", "lines:__main__")
@@ -376,7 +358,6 @@ total=5 total=6 total=8 q=error box.n=1 password=redacted nothing.at.all=error
 """
 
 
-@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no assignments")
 def test_what_is_watched_is_logged_when_it_changes(tmp_path: Path) -> None:
     events = logged(tmp_path, harness.PROGRAMS / "logged" / "watched.py")
     told = [
@@ -390,7 +371,7 @@ def test_what_is_watched_is_logged_when_it_changes(tmp_path: Path) -> None:
     assert b"hunter2" not in (tmp_path / "run.marey").read_bytes()
 
 
-@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no assignments")
+@pytest.mark.skipif(not HAS_EVENTS, reason="asks sys.monitoring")
 def test_code_without_a_watched_name_is_not_looked_at(tmp_path: Path) -> None:
     def plain(n: int) -> int:
         total = n
@@ -503,7 +484,6 @@ raised SystemExit SystemExit(3)
 """
 
 
-@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no exceptions")
 def test_each_exception_is_told_once_where_raised_and_where_it_ends(
     tmp_path: Path,
 ) -> None:
@@ -527,7 +507,6 @@ def test_each_exception_is_told_once_where_raised_and_where_it_ends(
     assert swallowed == ["with", "hasattr"]
 
 
-@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no exceptions")
 def test_exceptions_that_control_the_flow_when_asked(tmp_path: Path) -> None:
     program = (
         "def stop():\n    raise StopIteration(1)\n"
@@ -542,7 +521,6 @@ def test_exceptions_that_control_the_flow_when_asked(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.skipif(not SEES_STORES, reason="3.11 shows no exceptions")
 def test_what_imports_ask_by_exceptions_is_told_when_asked(tmp_path: Path) -> None:
     program = "import this_is_here\n"
     (tmp_path / "this_is_here.py").write_text("try: 1 / 0\nexcept ArithmeticError: 0\n")
@@ -581,7 +559,7 @@ assert sys.stdout is stdout and type(print).__name__ == "builtin_function_or_met
 
 def test_what_a_program_says_is_told_and_said(tmp_path: Path) -> None:
     kinds = ["logging", "warnings", "gc", r"audit:my\..*|open"]
-    kinds += ["print"] if SEES_STORES else []
+    kinds += ["print"]
     options = [word for kind in kinds for word in ("--log", kind)]
     events = logged(tmp_path, SAYS, *options, words=())
     told: dict[str, list[Any]] = {}
@@ -602,9 +580,10 @@ def test_what_a_program_says_is_told_and_said(tmp_path: Path) -> None:
         (line,) = [one for one in shown_log.splitlines() if name in one]
         where, _, number = line.rpartition(":")
         assert (where.endswith("  // program.py"), number.isdigit()) == (True, True)
-    if SEES_STORES:
-        assert len(told["print"]) == 5  # Noisy's own one, too
-        assert "one, 2" in shown_log
+    assert len(told["print"]) == 5  # Noisy's own one, too
+    assert "one, 2" in shown_log
+    spread = told["print"][1].values
+    assert [v for k, v in spread.items() if k != "line"] == ["many", "words"]
 
 
 def test_entries_of_functions_with_their_arguments(tmp_path: Path) -> None:
@@ -612,6 +591,49 @@ def test_entries_of_functions_with_their_arguments(tmp_path: Path) -> None:
     events = logged(tmp_path, program, "--log", "entry:g|nope")
     entries = [(e.text, e.values["b"]) for e in events if e.log == "entry"]
     assert entries == [("g", 1)]
+
+
+# ---- a trace function of the program's own ----
+
+TRACES = """
+import sys
+seen = []
+def tracer(frame, event, arg):
+    seen.append((event, frame.f_code.co_name, frame.f_lineno))
+    return tracer
+def inner():
+    x = 5
+    return x
+def work():
+    x = 1
+    assert sys.gettrace() is None
+    sys.settrace(tracer)
+    sys._getframe().f_trace = tracer
+    x = 2
+    x = inner()
+    sys.settrace(None)
+    x = 3
+def numbers():
+    x = 1
+    yield sys._getframe()
+work()
+frame = next(numbers())
+print(frame.f_trace_lines, frame.f_trace_opcodes, seen)
+"""
+
+
+def test_a_trace_function_of_the_program_gets_what_it_would(tmp_path: Path) -> None:
+    rules = ["var:x", "exc", "lines:__main__:work"]
+    options = [word for rule in rules for word in ("--log", rule)]
+    events = logged(tmp_path, TRACES, *options)
+    told = [text for _, text in values(events)]
+    notes = [e.values[""] for e in events if e.log == "log"]
+    if HAS_EVENTS:
+        assert (told[-4:], notes) == (["5", "5", "3", "1"], [])
+    else:
+        assert told == ["1", "3", "1"]
+        (note,) = notes
+        assert "sys.settrace() was called" in note
 
 
 # ---- nothing changes ----
@@ -678,8 +700,7 @@ def test_compiled_files_and_evaluations_are_what_they_were(tmp_path: Path) -> No
     )
     program = "import counted\nprint(counted.use())\n"
     rules = ["entry:."]
-    if SEES_STORES:
-        rules += ["var:.", "attr:.", "number:.", "exc:all", "print", "lines:*"]
+    rules += ["var:.", "attr:.", "number:.", "exc:all", "print", "lines:*"]
     options = [word for rule in rules for word in ("--log", rule)]
     (tmp_path / "main.py").write_text(program)
     done: list[bytes] = []
@@ -700,8 +721,7 @@ def test_compiled_files_and_evaluations_are_what_they_were(tmp_path: Path) -> No
 
 def test_hostile_objects_are_not_asked(tmp_path: Path) -> None:
     rules = ["entry:."]
-    if SEES_STORES:
-        rules += ["var:.", "attr:.", "number:.", "exc", "print", "lines:__main__:*"]
+    rules += ["var:.", "attr:.", "number:.", "exc", "print", "lines:__main__:*"]
     options = [word for rule in rules for word in ("--log", rule)]
     events = logged(
         tmp_path, HOSTILE, "--args", "--returns", *options, "--include", "__main__"
