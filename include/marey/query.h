@@ -433,9 +433,12 @@ enum marey_status marey_trace_check(struct marey_trace *trace,
                                     struct marey_error *err);
 
 /* Writes one trace that holds all of `paths`, serials renumbered, clocks aligned by
- * their recorded pairs. `out_path` must not exist. */
+ * their recorded pairs. `out_path` must not exist; none is left where merging fails or
+ * is stopped. `tick` as for marey_totals_new(). */
 enum marey_status marey_merge(const char *const *paths, uint32_t path_count,
-                              const char *out_path, struct marey_error *err);
+                              const char *out_path,
+                              bool (*tick)(void *context, double share), void *context,
+                              struct marey_error *err);
 
 /* Writes the trace with its chunks packed: the same in all that is read, in a fraction
  * of the bytes. A trace that is being written is packed as far as it is; who asks says

@@ -505,17 +505,18 @@ get_paths(PyObject *encoded, const char **paths)
     return 0;
 }
 
-/* merge(paths, out_path), all as os.fsencode() gives them. */
+/* merge(paths, out_path, tick), paths as os.fsencode() gives them. */
 PyObject *
 merge_traces(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    PyObject *encoded;
+    PyObject *encoded, *tick;
     const char *out_path, **paths;
     struct marey_error err;
     struct work work;
     enum marey_status st;
 
-    if (!PyArg_ParseTuple(args, "O!y:merge", &PyTuple_Type, &encoded, &out_path))
+    if (!PyArg_ParseTuple(args, "O!yO:merge", &PyTuple_Type, &encoded, &out_path,
+                          &tick))
         return NULL;
     paths = PyMem_Calloc((size_t)PyTuple_GET_SIZE(encoded) + 1, sizeof(*paths));
     if (paths == NULL)
@@ -524,8 +525,9 @@ merge_traces(PyObject *Py_UNUSED(module), PyObject *args)
         PyMem_Free(paths);
         return NULL;
     }
-    work_begin(&work, Py_None);
-    st = marey_merge(paths, (uint32_t)PyTuple_GET_SIZE(encoded), out_path, &err);
+    work_begin(&work, tick);
+    st = marey_merge(paths, (uint32_t)PyTuple_GET_SIZE(encoded), out_path, work_tick,
+                     &work, &err);
     work_end(&work);
     PyMem_Free(paths);
     if (st != MAREY_OK)

@@ -570,7 +570,11 @@ def pack(
 
 
 def merge(
-    paths: Iterable[str | os.PathLike[str]], target: str | os.PathLike[str]
+    paths: Iterable[str | os.PathLike[str]],
+    target: str | os.PathLike[str],
+    *,
+    tick: Callable[[float], object] | None = None,
 ) -> None:
     """Puts traces together in a new file, also those of other hosts."""
-    _core.merge(tuple(os.fsencode(path) for path in paths), os.fsencode(target))
+    encoded = tuple(os.fsencode(path) for path in paths)
+    _core.merge(encoded, os.fsencode(target), tick)

@@ -24,6 +24,9 @@ struct merge {
     size_t payload_room;
     struct marey_encoder out;
     const char *out_path;
+    size_t extents_done, extents_all; /* of all traces, for tick */
+    bool (*tick)(void *context, double share);
+    void *tick_context;
     struct marey_error *err;
 };
 
@@ -130,6 +133,15 @@ merge_chunk(struct merge *merge, struct rewrite *rewrite,
     return marey_writer_chunk(&merge->writer, &header, payload);
 }
 
+static bool
+tick(struct merge *merge)
+{
+    merge->extents_done++;
+    return merge->tick == NULL ||
+           merge->tick(merge->tick_context,
+                       (double)merge->extents_done / (double)merge->extents_all);
+}
+
 /* All chunks of one kind. */
 static enum marey_status
 merge_kind(struct merge *merge, struct rewrite *rewrite, uint8_t kind)
@@ -151,6 +163,8 @@ merge_kind(struct merge *merge, struct rewrite *rewrite, uint8_t kind)
             status = MAREY_OK;
         else
             status = marey_fail(merge->err, status, "a trace to merge cannot be read");
+        if (status == MAREY_OK && !tick(merge))
+            status = marey_fail(merge->err, MAREY_STOPPED, "stopped");
     }
     return status;
 }
@@ -218,6 +232,7 @@ plan(struct merge *merge)
         struct rewrite *rewrite = &merge->rewrites[i];
         rewrite->process_base = (uint32_t)process_count;
         rewrite->lane_base = (uint32_t)lane_count;
+        merge->extents_all += merge->traces[i]->directory->extent_count;
         process_count += merge->traces[i]->process_count;
         lane_count += merge->traces[i]->lane_count;
         if (process_count > MAREY_PROCESS_MAX || lane_count > MAREY_LANE_MAX)
@@ -248,9 +263,11 @@ write_all(struct merge *merge)
 
 enum marey_status
 marey_merge(const char *const *paths, uint32_t path_count, const char *out_path,
+            bool (*on_tick)(void *context, double share), void *context,
             struct marey_error *err)
 {
-    struct merge merge = {.out_path = out_path, .err = err};
+    struct merge merge = {
+        .out_path = out_path, .tick = on_tick, .tick_context = context, .err = err};
 
     if (path_count == 0)
         return marey_fail(err, MAREY_USAGE, "no traces to merge");

@@ -25,5 +25,6 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_intermixed_args(arguments)
     if os.path.lexists(given.output):
         raise UsageError(f"{given.output}: is there already; choose another -o")
-    marey.merge(given.traces, given.output)
+    with _common.Progress("merging") as progress:
+        marey.merge(given.traces, given.output, tick=progress.tick)
     return 0

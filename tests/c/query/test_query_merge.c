@@ -77,7 +77,7 @@ merge_and_open(void)
     struct marey_error err = {.message = ""};
     char line[256];
 
-    CHECK_EQ(marey_merge(in, 2, paths[2], &err), MAREY_OK);
+    CHECK_EQ(marey_merge(in, 2, paths[2], NULL, NULL, &err), MAREY_OK);
     CHECK_TEXT(err.message, strlen(err.message), "");
     CHECK_EQ(marey_trace_open(paths[2], &trace, &err), MAREY_OK);
     CHECK_EQ(told_check(trace, line), 0);
@@ -147,6 +147,13 @@ TEST(a_trace_of_another_host_moves_to_the_first_ones_clock)
     remove_paths();
 }
 
+static bool
+stop_at_once(void *context, double share)
+{
+    *(double *)context = share;
+    return false;
+}
+
 TEST(nothing_is_overwritten_and_nothing_half_is_left)
 {
     const char *in[] = {paths[0], paths[1]};
@@ -155,11 +162,16 @@ TEST(nothing_is_overwritten_and_nothing_half_is_left)
     make_paths();
     save(make("one"), paths[0]);
     save(make("two"), paths[2]);
-    CHECK_EQ(marey_merge(in, 1, paths[2], &err), MAREY_IO);
+    CHECK_EQ(marey_merge(in, 1, paths[2], NULL, NULL, &err), MAREY_IO);
     CHECK_EQ(access(paths[2], F_OK), 0);
     unlink(paths[2]);
-    CHECK_EQ(marey_merge(in, 2, paths[2], &err), MAREY_IO); /* the second is missing */
+    /* The second is missing. */
+    CHECK_EQ(marey_merge(in, 2, paths[2], NULL, NULL, &err), MAREY_IO);
     CHECK(access(paths[2], F_OK) != 0);
-    CHECK_EQ(marey_merge(in, 0, paths[2], &err), MAREY_USAGE);
+    double share = 0;
+    CHECK_EQ(marey_merge(in, 1, paths[2], stop_at_once, &share, &err), MAREY_STOPPED);
+    CHECK(share > 0 && share < 1);
+    CHECK(access(paths[2], F_OK) != 0);
+    CHECK_EQ(marey_merge(in, 0, paths[2], NULL, NULL, &err), MAREY_USAGE);
     remove_paths();
 }
