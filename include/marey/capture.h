@@ -237,6 +237,8 @@ uint64_t marey_recording_age_ns(void);
 uint32_t marey_recording_process(void);
 /* An arrow starts here and now, at the call that starts a child. Its id; 0: none. */
 uint64_t marey_flow_out(struct marey_lane *lane);
+/* The same, with an id (not 0) that the other end can tell by itself. */
+void marey_flow_out_as(struct marey_lane *lane, uint64_t flow);
 /* What this thread forks from here on is at the end of the arrow; 0: of none. */
 void marey_recording_fork_flow(uint64_t flow);
 /* In a forked child: it becomes a process of the trace now, if it is none yet. */

@@ -10,6 +10,7 @@
  *   posix_spawn posix_spawnp            the same in the mapping
  *   execv execve                        the same; and the process is said to change
  *   system                              the same in the process's own, for the moment
+ *   pipe                                of a child that the fork server forks
  *   _exit                               the status
  *   waitpid wait wait3 wait4 waitid     the status of a child
  *   sys.setprofile                      see set_profile()
@@ -30,6 +31,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,7 +43,7 @@
 #define FORK_EXEC_PREEXEC 21
 #define ARGUMENTS_MAX 40 /* of a call that is changed; more: it is left as it is */
 
-enum kind { FORK, SPAWN, EXEC, SHELL, EXIT, WAIT, WAIT_ID, PROFILE };
+enum kind { FORK, SPAWN, EXEC, SHELL, PIPE, EXIT, WAIT, WAIT_ID, PROFILE };
 static struct method {
     const char *module, *name;
     enum kind kind;
@@ -64,9 +66,13 @@ static struct method {
     {"posix", "wait4", WAIT, -1, NULL, NULL},
     {"posix", "waitid", WAIT_ID, -1, NULL, NULL},
     {"sys", "setprofile", PROFILE, -1, NULL, NULL},
+    {"posix", "pipe", PIPE, -1, NULL, NULL},
 };
 #define METHOD_COUNT (sizeof(methods) / sizeof(methods[0]))
 
+/* Serial of the process that started the fork server which this one asks for children;
+ * 0: none that knows of the trace. Those that it forks ask the same one. */
+static uint32_t server_owner;
 static char *base; /* owned: "MAREY_TRACE=" and the options, as a child needs them */
 
 /* A call as it came. */
@@ -371,6 +377,7 @@ go_changed(struct call *call, Py_ssize_t at, uint64_t flow)
 static bool
 starts_helper(const struct call *call)
 {
+    bool is_helper = false;
     PyObject *words =
         call->count > 0 && call->method->environment == FORK_EXEC_ENVIRONMENT
             ? call->args[0]
@@ -386,13 +393,88 @@ starts_helper(const struct call *call)
         const char *text = PyBytes_Check(word)     ? PyBytes_AS_STRING(word)
                            : PyUnicode_Check(word) ? PyUnicode_AsUTF8(word)
                                                    : NULL;
-        if (text != NULL && (strstr(text, "resource_tracker import main") != NULL ||
-                             strstr(text, "multiprocessing.forkserver") != NULL))
-            return true;
+        if (text != NULL && strstr(text, "multiprocessing.forkserver") != NULL)
+            server_owner = marey_recording_process();
+        else if (text == NULL || strstr(text, "resource_tracker import main") == NULL)
+            continue;
+        is_helper = true;
     }
     PyErr_Clear();
-    return false;
+    return is_helper;
 }
+
+/* ---- the fork server of multiprocessing ---- */
+
+/* The arrow to a child that the fork server forks has an id that both sides can tell:
+ * the serial of the process that started the server, and the inode of the pipe that
+ * the asking process makes for this child and sends to the server. */
+static uint64_t
+server_flow(uint32_t owner, int descriptor)
+{
+    const uint64_t half = UINT64_C(1) << (MAREY_FLOW_BITS - 1);
+    struct stat status;
+
+    if (owner == 0 || fstat(descriptor, &status) < 0 || !S_ISFIFO(status.st_mode))
+        return 0;
+    return (uint64_t)owner << MAREY_FLOW_BITS | half |
+           ((uint64_t)status.st_ino & (half - 1));
+}
+
+PyObject *
+children_server_flow(PyObject *module, PyObject *args)
+{
+    unsigned owner;
+    int descriptor;
+
+    (void)module;
+    if (!PyArg_ParseTuple(args, "Ii:server_flow", &owner, &descriptor))
+        return NULL;
+    return PyLong_FromUnsignedLongLong(server_flow(owner, descriptor));
+}
+
+/* Whether this is connect_to_new_process() making the first of its two pipes. */
+static bool
+is_asking_server(void)
+{
+    PyFrameObject *frame = PyThreadState_GetFrame(PyThreadState_Get());
+    PyCodeObject *code = frame == NULL ? NULL : PyFrame_GetCode(frame);
+    PyObject *locals = NULL, *before = NULL;
+    const char *file = NULL;
+    bool is_it = code != NULL && PyUnicode_CompareWithASCIIString(
+                                     code->co_name, "connect_to_new_process") == 0;
+
+    if (is_it)
+        file = PyUnicode_AsUTF8(code->co_filename);
+    if (file != NULL && strstr(file, "multiprocessing/forkserver.py") != NULL)
+        locals = PyFrame_GetLocals(frame);
+    if (locals != NULL)
+        before = PyMapping_GetItemString(locals, "parent_r");
+    is_it = locals != NULL && before == NULL;
+    PyErr_Clear();
+    Py_XDECREF(before);
+    Py_XDECREF(locals);
+    Py_XDECREF(code);
+    Py_XDECREF(frame);
+    return is_it;
+}
+
+static PyObject *
+pipe_to_server(struct call *call)
+{
+    PyObject *ends = go(call);
+
+    if (ends != NULL && server_owner != 0 && PyTuple_Check(ends) &&
+        PyTuple_GET_SIZE(ends) == 2 && is_asking_server()) {
+        long end = PyLong_AsLong(PyTuple_GET_ITEM(ends, 1));
+        uint64_t flow = server_flow(server_owner, (int)end);
+        if (flow != 0)
+            marey_flow_out_as(marey_this_lane(), flow);
+        PyErr_Clear();
+    }
+    return ends;
+}
+
+/* ---- starting ---- */
 
 /* A preexec_fn may change the environment of the child, which then runs with that. */
 static bool
@@ -592,6 +674,7 @@ intercept(unsigned index, PyObject *self, PyObject *const *args, Py_ssize_t coun
     case SPAWN: return spawn(&call);
     case EXEC: return exec(&call);
     case SHELL: return shell(&call);
+    case PIPE: return pipe_to_server(&call);
     case EXIT: return exit_now(&call);
     case WAIT: return wait_for(&call);
     case PROFILE: return set_profile(&call);
@@ -603,7 +686,7 @@ intercept(unsigned index, PyObject *self, PyObject *const *args, Py_ssize_t coun
 #define FORMS(X)                                                                       \
     X(0)                                                                               \
     X(1)                                                                               \
-    X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+    X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 #define DEFINE(index)                                                                  \
     static PyObject *none_##index(PyObject *self, PyObject *unused)                    \
     {                                                                                  \
@@ -715,7 +798,7 @@ set_entries(bool is_on, bool has_starts)
         items = PySequence_List(set);
     for (size_t i = 0; i < METHOD_COUNT; i++) {
         enum kind kind = methods[i].kind;
-        bool is_start = kind <= SHELL;
+        bool is_start = kind <= PIPE;
         if (methods[i].original != NULL)
             __atomic_store_n(&methods[i].def->ml_meth,
                              is_on && (has_starts || !is_start) ? form_of(i)
@@ -730,10 +813,12 @@ set_entries(bool is_on, bool has_starts)
 }
 
 void
-children_watch(const char *options)
+children_watch(const char *options, uint64_t flow)
 {
     size_t size = strlen(options) + sizeof(VARIABLE) + 1;
+    bool is_of_server = (flow >> (MAREY_FLOW_BITS - 1) & 1) != 0;
 
+    server_owner = is_of_server ? (uint32_t)(flow >> MAREY_FLOW_BITS) : 0;
     find_methods();
     free(base);
     base = options[0] == '\0' ? NULL : malloc(size);

@@ -342,7 +342,7 @@ start(PyObject *module, PyObject *args, PyObject *keywords)
         pc_exception_give(saved);
         return NULL;
     }
-    children_watch(children ? text : "");
+    children_watch(children ? text : "", flow);
     Py_RETURN_NONE;
 }
 
@@ -524,6 +524,8 @@ static PyMethodDef methods[] = {
     {"recording_path", recording_path, METH_NOARGS, recording_path_doc},
     {"forked", forked, METH_NOARGS, forked_doc},
     {"log_rules", log_rules, METH_O, log_rules_doc},
+    {"server_flow", children_server_flow, METH_VARARGS,
+     "server_flow(owner, descriptor)\n--\n\nThe arrow to a child of the fork server."},
     {"is_recording", is_recording, METH_NOARGS, is_recording_doc},
     {"note", note, METH_O, note_doc},
     {NULL, NULL, 0, NULL},

@@ -442,8 +442,11 @@ int transaction_add(PyObject *module);
 /* ---- children.c ---- */
 
 /* Calls that start children or learn of their end are seen from here on. A child finds
- * the trace by `options`, the value of its MAREY_TRACE; empty: it is not to. */
-void children_watch(const char *options);
+ * the trace by `options`, the value of its MAREY_TRACE; empty: it is not to. `flow` is
+ * the arrow that leads to this process; 0: none. */
+void children_watch(const char *options, uint64_t flow);
+/* server_flow(owner, descriptor): the arrow to a child of the fork server; 0: none. */
+PyObject *children_server_flow(PyObject *module, PyObject *args);
 void children_leave(void);
 
 /* ---- module.c ---- */

@@ -122,9 +122,35 @@ def _start_in_forked(options: "Options", parent: int) -> None:
         from marey.recording import start
 
         if os.path.exists(options.path):
-            start(options, join=True, wait_for_main=False, parent=parent)
+            start(
+                options,
+                join=True,
+                wait_for_main=False,
+                parent=parent,
+                flow=_flow_of_forked(parent),
+            )
     except Exception:
         pass  # as above
+
+
+def _flow_of_forked(parent: int) -> int:
+    """The arrow from the call that asked the fork server for this process; 0: unknown.
+
+    It is named after a pipe that came with the request, and that the server's main()
+    has in a variable when it forks.
+    """
+    from marey import _core
+
+    frame = sys._getframe()
+    for _ in range(6):
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+        code = frame.f_code
+        if code.co_name == "main" and "forkserver" in code.co_filename:
+            end = frame.f_locals.get("child_w")
+            return _core.server_flow(parent, end) if type(end) is int else 0
+    return 0
 
 
 def _inline_code() -> str:

@@ -546,6 +546,18 @@ marey_flow_out(struct marey_lane *lane)
 }
 
 void
+marey_flow_out_as(struct marey_lane *lane, uint64_t flow)
+{
+    uint64_t now;
+
+    lane = arrive(lane, &now);
+    if (lane == NULL)
+        return;
+    write_pending(lane);
+    write_op_number(lane, MAREY_OP_FLOW_OUT, flow, now, false);
+}
+
+void
 marey_lane_flow_in(struct marey_lane *lane, uint64_t flow)
 {
     write_op_number(lane, MAREY_OP_FLOW_IN, flow, lane->last_ticks, false);

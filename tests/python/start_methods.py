@@ -305,6 +305,18 @@ def way_mp_forkserver() -> None:
     processes("forkserver")
 
 
+def nested() -> None:
+    """Asks the same server as its own parent."""
+    processes("forkserver")
+
+
+def way_mp_forkserver_nested() -> None:
+    process = multiprocessing.get_context("forkserver").Process(target=nested)
+    process.start()
+    process.join()
+    say(process.exitcode)
+
+
 def way_mp_daemon() -> None:
     processes("fork", daemon=True)
 

@@ -53,14 +53,13 @@ WAYS: dict[str, list[int | None]] = {
     "mp_fork": [0],
     "mp_spawn": [0],
     "mp_forkserver": [0, 0],
+    "mp_forkserver_nested": [0, 0],
     "mp_daemon": [0],
     "mp_terminate": [-signal.SIGTERM],
     "pool": [0, 0],
     "pool_spawn": [0],
     "executor": [0],
 }
-# Its helper forks them, where no call of the program's is seen.
-WITHOUT_ARROW = {"mp_forkserver"}
 
 
 def batches(count: int) -> list[list[str]]:
@@ -127,8 +126,6 @@ def verify(path: Path, ways: Sequence[str]) -> None:
                 assert process.has_ended, way
                 assert process.is_replaced == (process.exit_status is None), way
                 assert process.python == trace.processes[0].python
-                if way in WITHOUT_ARROW:
-                    continue
                 # A child of subprocess in which Python runs before the program does.
                 if way == "preexec" and process.is_replaced:
                     continue
