@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import harness
 import marey
@@ -406,3 +409,217 @@ print(subprocess.check_output([sys.executable, "-c", "print(1)"]))
         assert opened.check()[1] == 0
         assert sum(1 for _ in opened.calls(function="__main__:leaf")) >= 102
         assert len(opened.processes) >= 2
+
+
+def test_pytest_cov_reports_the_same(tmp_path: Path) -> None:
+    pytest.importorskip("pytest_cov")
+    (tmp_path / "measured.py").write_text(
+        PROGRAM.replace("print(main())", "").replace("import sys\n", "")
+        + "\ndef half(n):\n    if n:\n        return leaf(n)\n    return never()\n"
+    )
+    (tmp_path / "test_it.py").write_text(
+        "import measured\ndef test_half():\n    assert measured.half(3) == 3\n"
+        "    assert sum(measured.parts(4)) == 2\n"
+    )
+    words = [
+        "-m", "pytest", "-q", "-p", "no:cacheprovider", "--cov=measured",
+        "--cov-branch", "--cov-report=json:c.json", "test_it.py",
+    ]  # fmt: skip
+
+    def report(*command: str | Path) -> object:
+        done = harness.run(
+            command, cwd=tmp_path, env={"COVERAGE_FILE": str(tmp_path / "data")}
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads((tmp_path / "c.json").read_text())["files"]
+
+    bare = report(sys.executable, *words)
+    assert bare
+    trace = tmp_path / "t.marey"
+    run = [sys.executable, "-m", "marey", "run", "-q", "-o", trace]
+    assert report(*run, *words) == bare
+    assert names_in(trace, "leaf") == 5
+
+
+def test_joblib_has_its_workers_in_the_trace(tmp_path: Path) -> None:
+    pytest.importorskip("joblib")
+    (tmp_path / "jobs.py").write_text(
+        "import os\nfrom joblib import Parallel, delayed\n"
+        "def work(n):\n    return n * n, os.getpid() != parent\n"
+        "parent = os.getpid()\n"
+        "if __name__ == '__main__':\n"
+        "    print(Parallel(n_jobs=2)(delayed(work)(n) for n in range(8)))\n"
+    )
+    done, trace = both(["jobs.py"], tmp_path)
+    assert "(49, True)" in done.stdout
+    with marey.open(trace) as opened:
+        assert opened.check()[1] == 0
+        workers = opened.processes[1:]
+        assert 1 <= len(workers) <= 2  # and no helper
+        assert {worker.parent for worker in workers} == {0}
+        assert all(worker.flow is not None for worker in workers)
+        places = [call.process.index for call in opened.calls(function="*:work")]
+        assert len(places) == 8
+        assert 0 not in places
+
+
+LOOPS = {
+    "trio": """
+import trio
+async def leaf(n):
+    await trio.sleep(0)
+    return n
+async def main():
+    async with trio.open_nursery() as nursery:
+        for n in range(9):
+            nursery.start_soon(leaf, n)
+    return await trio.to_thread.run_sync(max, 3, 4)
+print(trio.run(main))
+""",
+    "anyio": """
+import anyio
+async def leaf(n):
+    await anyio.sleep(0)
+    return n
+async def main():
+    async with anyio.create_task_group() as group:
+        for n in range(9):
+            group.start_soon(leaf, n)
+    return await anyio.to_thread.run_sync(max, 3, 4)
+print(anyio.run(main))
+""",
+    "uvloop": """
+import asyncio, uvloop
+async def leaf(n):
+    await asyncio.sleep(0)
+    return n
+async def main():
+    return sum(await asyncio.gather(*map(leaf, range(9))))
+with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    print(runner.run(main()))
+""",
+}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_event_loops_of_others(name: str, tmp_path: Path) -> None:
+    pytest.importorskip(name)
+    (tmp_path / "loop.py").write_text(LOOPS[name])
+    _, trace = both(["loop.py"], tmp_path)
+    with marey.open(trace) as opened:
+        assert opened.check()[1] == 0
+        calls = list(opened.calls(function="__main__:leaf"))
+        assert [call.ended for call in calls] == ["returned"] * 9
+
+
+class Debugger:
+    """The client's side of the debug adapter protocol, as an editor speaks it."""
+
+    def __init__(self, port: int, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.socket = socket.create_connection(("127.0.0.1", port), 60)
+                break
+            except OSError:
+                assert process.poll() is None, "the debugger is gone"
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        self.file = self.socket.makefile("rb")
+        self.count = 0
+        self.seen: list[dict[str, Any]] = []  # not asked for yet
+
+    def close(self) -> None:
+        self.file.close()
+        self.socket.close()
+
+    def send(self, command: str, **arguments: object) -> int:
+        self.count += 1
+        body = json.dumps(
+            {
+                "seq": self.count,
+                "type": "request",
+                "command": command,
+                "arguments": arguments,
+            }
+        ).encode()
+        self.socket.sendall(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        return self.count
+
+    def wait(self, **wanted: object) -> dict[str, Any]:
+        """The first message of those still unread that has these values."""
+        while True:
+            for message in self.seen:
+                if wanted.items() <= message.items():
+                    self.seen.remove(message)
+                    return message
+            size = 0
+            while line := self.file.readline().strip():
+                size = int(line.partition(b":")[2])
+            assert size, f"the debugger hung up; {self.seen}"
+            self.seen.append(json.loads(self.file.read(size)))
+
+    def ask(self, command: str, **arguments: object) -> Any:
+        number = self.send(command, **arguments)
+        answer = self.wait(type="response", request_seq=number)
+        assert answer["success"], answer
+        return answer.get("body")
+
+
+def debugged(run: Sequence[str | Path], program: Path) -> tuple[Any, bytes, int]:
+    """What a debugger sees at each stop in leaf(), and the program's output."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [
+        sys.executable, *run, "-m", "debugpy", "--listen", f"127.0.0.1:{port}",
+        "--wait-for-client", program,
+    ]  # fmt: skip
+    environ = {**os.environ, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    line = PROGRAM.splitlines().index("    if n % 2:") + 1
+    stops = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environ) as process:
+        try:
+            client = Debugger(port, process)
+            client.ask("initialize", adapterID="test", clientID="test")
+            attached = client.send("attach", justMyCode=True)
+            client.wait(type="event", event="initialized")
+            client.ask(
+                "setBreakpoints",
+                source={"path": str(program)},
+                breakpoints=[{"line": line, "condition": "n in (3, 8)"}],
+            )
+            client.ask("configurationDone")
+            client.wait(type="response", request_seq=attached)
+            for _ in range(2):
+                thread = client.wait(type="event", event="stopped")["body"]["threadId"]
+                frames = client.ask("stackTrace", threadId=thread)["stackFrames"]
+                scopes = client.ask("scopes", frameId=frames[0]["id"])["scopes"]
+                values = client.ask(
+                    "variables", variablesReference=scopes[0]["variablesReference"]
+                )["variables"]
+                stops.append(
+                    (
+                        [(frame["name"], frame["line"]) for frame in frames],
+                        [(value["name"], value["value"]) for value in values],
+                    )
+                )
+                client.ask("continue", threadId=thread)
+            client.wait(type="event", event="terminated")
+            client.close()
+            assert process.stdout is not None
+            return stops, process.stdout.read(), process.wait(60)
+        finally:
+            process.kill()
+
+
+def test_debugpy_stops_and_shows_what_it_does_alone(program: Path) -> None:
+    pytest.importorskip("debugpy")
+    trace = program.parent / "t.marey"
+    bare = debugged([], program)
+    assert debugged(["-m", "marey", "run", "-q", "-o", trace], program) == bare
+    stops, output, status = bare
+    assert [names[0][0] for names, _ in stops] == ["leaf"] * 2
+    assert [("n", "3") in stops[0][1], ("n", "8") in stops[1][1]] == [True, True]
+    assert (output, status) == (b"7\n", 0)
+    if HAS_MONITORING:
+        assert names_in(trace, "leaf") == 10
