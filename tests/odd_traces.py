@@ -90,8 +90,35 @@ def damaged(b: Builder) -> None:
     lane.leave(dt=100)
 
 
+def logs(b: Builder) -> None:
+    """Points in time and values, and not one call."""
+    lane = b.process().lane(flags=1)
+    for i in range(500):
+        lane.instant("tick", dt=1000)
+        text = MEGABYTE_NAME if i == 7 else RIGHT_TO_LEFT if i % 2 else "even"
+        lane.log("word", 1, lane.blob({"": text[:60_000]}), dt=10)
+        lane.counter("queue", float(i % 9), dt=10)
+
+
+def transactions(b: Builder) -> None:
+    """Units of work alone, as --transactions-only leaves them."""
+    p = b.process()
+    handle = p.function("handle", module="app", line=1, flags=32)
+    lane = p.lane(flags=1)
+    for i in range(50):
+        lane.enter(handle, dt=1000)
+        if i % 10 == 9:
+            lane.unwind("ValueError", dt=20_000)
+        else:
+            lane.leave(dt=3000 + i * 100)
+
+
 ODD: dict[str, Callable[[Builder], None]] = {
-    make.__name__: make for make in (deep, wide, one, none, names, gap, apart, damaged)
+    make.__name__: make
+    for make in (
+        *(deep, wide, one, none, names, gap, apart, damaged),
+        *(logs, transactions),
+    )
 }
 
 

@@ -33,7 +33,8 @@ await page.goto(address2)
 await settle(
     'session.hasData && session.chosen !== null && session.filter.foldsLibrary',
 )
-await page.waitForSelector('.call-title')
+await settle('session.chosen.fn >= 0')
+await page.waitForSelector('.call-title bdi:not(:text-is("?"))')
 shown.again = await page.textContent('.call-title')
 
 // By name, by depth, by duration.

@@ -90,10 +90,10 @@ shown.slowestInside = await session('session.chosen.end - session.chosen.begin')
 
 // The film goes from return to return.
 await page.click('#tab-film')
-await page.click('text=return ›')
+await page.click('.step[aria-label="return"] button:last-child')
 await settle('session.playhead !== null')
 const first = await session('session.playhead')
-await page.click('text=return ›')
+await page.click('.step[aria-label="return"] button:last-child')
 await settle(`session.playhead > ${first}`)
 shown.returns = [first, await session('session.playhead')]
 

@@ -49,6 +49,19 @@ for (const one of pages) {
         await settle('!session.target')
         result.life = await session('session.span.to - session.span.from')
     }
+    // Values of what was logged, where anything was.
+    await page.focus('#overlay')
+    await page.keyboard.press('v')
+    await page.waitForSelector('dialog[open]')
+    result.variables = await page.$$eval('.palette-list li', (list) =>
+        list.map((row) => row.textContent),
+    )
+    await page.keyboard.press(result.variables.length > 0 ? 'Enter' : 'Escape')
+    await settle('session.histories.list.every((one) => one.facts)')
+    await page.waitForTimeout(150)
+    result.tabs = await page.$$eval('.tabs button:not([hidden])', (list) =>
+        list.map((tab) => tab.textContent.trim()),
+    )
     await page.screenshot({ path: join(shots, `${name}-end.png`) })
     result.worst_ms = Math.max(...(await session('app.timeline.frames')))
     result.elements = await page.evaluate("document.querySelectorAll('*').length")

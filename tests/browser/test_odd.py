@@ -39,3 +39,8 @@ def test_odd_traces_are_drawn(tmp_path: Path) -> None:
     assert told["apart"]["life"] < HOUR / 1000  # of the second process
     assert told["apart"]["whole"] == pytest.approx(HOUR, rel=0.01)
     assert "lost" in told["damaged"]["facts"]
+    assert (told["logs"]["lanes"], told["logs"]["rows"]) == (1, 0)
+    assert told["logs"]["variables"] == ["word  outside of calls, 500 values"]
+    assert told["one"]["variables"] == []
+    assert "Transactions" in told["transactions"]["tabs"]
+    assert "Transactions" not in told["logs"]["tabs"]

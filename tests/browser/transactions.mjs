@@ -29,7 +29,10 @@ shown.inSight = await session(
     'session.span.from < session.chosen.begin && session.span.to > session.chosen.end',
 )
 
-// A value leads to the call that has it.
+// A value leads to the call that has it: from the start of what is shown.
+await page.focus('#overlay')
+await page.keyboard.press('0')
+await settle('!session.target')
 await page.fill('#search', '=user=user 2')
 await page.keyboard.press('Enter')
 await until("document.querySelector('#search-note').textContent !== 'Enter: next'")

@@ -1,5 +1,7 @@
 /** Variables whose values are a lane, and how the address names them. Pure. */
 
+import { functionLabel, type TraceInfo } from './trace'
+
 /** A name in a function on a lane; of attributes `Type.name`, in no function (-1). */
 export interface Variable {
   readonly lane: number
@@ -20,6 +22,12 @@ export const VARIABLES_MAX = 32 // lanes of variables at one time
 
 export function sameVariable(a: Variable, b: Variable): boolean {
   return a.lane === b.lane && a.fn === b.fn && a.name === b.name
+}
+
+/** In which function it is, in words. */
+export function variableWhere(info: TraceInfo, { fn, name }: Variable): string {
+  if (fn >= 0) return `in ${functionLabel(info, fn)}`
+  return name.includes('.') ? 'attribute' : 'outside of calls'
 }
 
 export function writeVariables(list: readonly Variable[]): string {

@@ -4,7 +4,7 @@ import { Dropped } from '../data/client'
 import { EVENT_ANY, EVENT_BEGINS } from '../data/protocol'
 import { inverted, upright } from '../model/flame'
 import { ROW_HEIGHT, ROW_HEIGHT_LARGE } from '../model/lanes'
-import { functionLabel } from '../model/trace'
+import { variableWhere } from '../model/variables'
 import { framed, panned, zoomed } from '../model/window'
 import { readColours, type Colours } from '../view/colours'
 import { Flame } from '../view/flame'
@@ -415,8 +415,7 @@ export class App {
     const list = variables.map((one) => {
       const variable = { lane: one.lane, fn: one.function, name: one.name }
       const { info } = session
-      const where =
-        one.function < 0 ? 'attribute' : `in ${functionLabel(info, one.function)}`
+      const where = variableWhere(info, variable)
       const lane = info.lanes.length > 1 ? `, ${laneTitle(session, one.lane)}` : ''
       return {
         name: `${one.name}  ${where}, ${plural(one.count, 'value')}${lane}`,

@@ -1,7 +1,7 @@
 /** The chosen call: when, how long, how it ended, who called it, what it called. */
 import { Dropped } from '../data/client'
-import type { Call } from '../data/protocol'
-import { formatBytes, formatCount, formatDuration, formatMoment } from '../base/units'
+import { EVENT_BEGINS, type Call } from '../data/protocol'
+import { formatCount, formatDuration, formatMoment } from '../base/units'
 import {
   functionFull,
   functionLabel,
@@ -13,6 +13,7 @@ import { framed } from '../model/window'
 import { announce, make, replace } from './dom'
 import { histogramView } from './histogram'
 import { callLogs, valueText } from './logs'
+import { overview } from './overview'
 import type { Chosen, Session } from '../view/session'
 import type { SourceView } from './source'
 import { unwindingView } from './unwinding'
@@ -65,23 +66,46 @@ export class Details {
         { key: 'call' },
       )
       if (this.of !== chosen) return
+      if (!call) return await this.snap(chosen)
       this.call = call
-      if (call) {
-        if (call.begin_ns >= 0) chosen.begin = call.begin_ns
-        if (call.end_ns !== undefined) chosen.end = call.end_ns
-        chosen.fn = call.function
-        session.tell('hover')
-        this.showSource(call)
-        announce(
-          `${functionFull(session.info, call.function)}, ` +
-            formatDuration(chosen.end - chosen.begin),
-        )
-      }
+      if (call.begin_ns >= 0) chosen.begin = call.begin_ns
+      if (call.end_ns !== undefined) chosen.end = call.end_ns
+      chosen.fn = call.function
+      session.tell('hover')
+      this.showSource(call)
+      announce(
+        `${functionFull(session.info, call.function)}, ` +
+          formatDuration(chosen.end - chosen.begin),
+      )
       this.render()
       void this.loadSiblings(chosen)
     } catch (error) {
       if (!(error instanceof Dropped) && this.of === chosen) this.note(String(error))
     }
+  }
+
+  /** A moment between two of many short calls, which are drawn as one: the next of them
+   * is chosen instead. */
+  private async snap(chosen: Chosen): Promise<void> {
+    const { session } = this
+    const { lane, depth, fn, time } = chosen
+    const functions = new Uint8Array(session.info.functions.name.length)
+    if (fn >= 0) functions[fn] = 1
+    const found = await session.client.ask(
+      'event',
+      [lane, Math.floor(time), false, EVENT_BEGINS, fn >= 0 ? functions : null],
+      { key: 'snap' },
+    )
+    if (this.of !== chosen) return
+    if (found?.depth === depth && found.time_ns > time) {
+      const begin = found.time_ns
+      const next = { lane, depth, time: begin, begin, end: begin, fn: found.function }
+      session.chosen = next
+      session.chooseFunction(found.function)
+      session.tell('chosen')
+      return
+    }
+    replace(this.box, make('p', { class: 'quiet' }, 'No call at this very place.'))
   }
 
   /** While nothing is chosen: where the time went. */
@@ -92,9 +116,20 @@ export class Details {
       const totals = await session.client.ask(
         'totals',
         [{ from: -1, to: -1, lanes: null }],
-        { key: 'totals-all' },
+        {
+          key: 'totals-all',
+          progress: (share) => {
+            const text = `Adding up… ${Math.round(share * 100)} %`
+            const note = make('p', { class: 'quiet' }, text)
+            if (!session.chosen) replace(this.aside, note)
+          },
+        },
       )
       if (session.chosen) return
+      if (totals.rows.length === 0) {
+        replace(this.aside, make('p', { class: 'quiet' }, 'No calls were recorded.'))
+        return
+      }
       const rows = [...totals.rows].sort((a, b) => b[3] - a[3]).slice(0, 14)
       const most = Math.max(rows[0]?.[3] ?? 1, 1)
       const body = make('tbody')
@@ -540,51 +575,4 @@ export function slowestTable(
     ),
     body,
   )
-}
-
-function overview(session: Session): HTMLElement {
-  const { info } = session
-  const list = make('dl', { class: 'facts' })
-  const put = (name: string, value: string) =>
-    list.append(make('dt', {}, name), make('dd', {}, value))
-  const main = info.processes[0]
-  if (main) {
-    put(
-      'Program',
-      main.arguments.length ? main.arguments.join(' ').slice(0, 300) : main.program,
-    )
-    put('Python', main.version.split('\n')[0] ?? '')
-    put('Directory', main.directory)
-  }
-  put('Recorded', new Date(info.start_realtime_ns / 1e6).toLocaleString())
-  put('Host', info.host)
-  put('Duration', formatDuration(info.duration_ns))
-  put(
-    'Events',
-    formatCount(info.events) +
-      (info.lost ? `, ${formatCount(info.lost)} lost` : ', none lost'),
-  )
-  put(
-    'Lanes',
-    `${formatCount(info.lanes.length)} in ${formatCount(info.processes.length)} ` +
-      (info.processes.length === 1 ? 'process' : 'processes'),
-  )
-  put('Size', formatBytes(info.size_bytes))
-  const left = info.left_out ?? []
-  if (left.length > 0)
-    put(
-      'Left out',
-      `${formatCount(left.length)} ${left.length === 1 ? 'function' : 'functions'} ` +
-        'to save time, first ' +
-        left
-          .slice(0, 3)
-          .map((one) => functionLabel(info, one.function))
-          .join(', '),
-    )
-  if (info.damaged)
-    put(
-      'Damaged',
-      `${formatCount(info.damaged)} chunks could not be read and were left out`,
-    )
-  return list
 }

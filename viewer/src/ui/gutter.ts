@@ -2,7 +2,8 @@
  * there. A lane's name is dragged to its place, or moved with Alt and the arrows. */
 import { formatCount, formatMany, plural } from '../base/units'
 import { processTitle, unfolded, type LaneState, type Strip } from '../model/lanes'
-import { functionLabel, laneName } from '../model/trace'
+import { laneName } from '../model/trace'
+import { variableWhere } from '../model/variables'
 import type { Session } from '../view/session'
 import { announce, byId, make, replace } from './dom'
 
@@ -95,8 +96,7 @@ export class Gutter {
     const history = session.histories.list.find((one) => one.variable === variable)
     if (!variable || !history) return
     const { facts } = history
-    const where =
-      variable.fn < 0 ? 'attribute' : `in ${functionLabel(session.info, variable.fn)}`
+    const where = variableWhere(session.info, variable)
     const range =
       facts && facts.low <= facts.high
         ? `${short(facts.low)} … ${short(facts.high)}`

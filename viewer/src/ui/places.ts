@@ -77,7 +77,7 @@ export class Places {
     )
       return
     this.reveal(lane, depth)
-    session.chosen = { lane, depth, time, begin: time, end: time, fn: 0 }
+    session.chosen = { lane, depth, time, begin: time, end: time, fn: -1 }
     session.tell('chosen')
   }
 

@@ -17,6 +17,7 @@ import { sameVariable, type Variable } from '../model/variables'
 import { bounded, framed, type Span } from '../model/window'
 import { Histories } from './histories'
 
+const AIR = 0.004
 const LANES_SHARE = 0.45 // of the page's height, about
 
 export interface Chosen {
@@ -25,7 +26,7 @@ export interface Chosen {
   time: number // a moment inside it
   begin: number // as drawn; exact once the details are there
   end: number
-  fn: number
+  fn: number // -1: not known yet
 }
 
 export interface Area extends Span {
@@ -123,7 +124,8 @@ export class Session {
     const before = new Map(this.states.map((state) => [state.lane, state]))
     const foldsBefore = new Map(this.usual.map((state) => [state.lane, state.fold]))
     const end = Math.max(this.drawing.end(), this.info.duration_ns, 1)
-    this.whole = { from: Math.min(this.drawing.begin(), 0), to: end }
+    // A little more, so that what is at the very end can be seen.
+    this.whole = { from: Math.min(this.drawing.begin(), 0), to: end * (1 + AIR) }
     this.series = this.drawing.series()
     const seen = Math.floor((window.innerHeight * LANES_SHARE) / this.rowHeight)
     this.states = laneStates(this.info, (lane) => this.drawing.rows(lane), seen)
