@@ -110,9 +110,18 @@ struct marey_lod {
     const struct marey_lod_series *series;
     const struct marey_lod_sample *samples;
     const struct marey_lod_flow *flows;
+    const struct marey_lod_context *contexts;
+    const struct marey_lod_part *parts;
+    const uint8_t *sums;
 };
 enum marey_status marey_lod_open(const uint8_t *bytes, size_t size_bytes,
                                  struct marey_lod *out);
+
+/* Has totals and call trees of the trace made from the sums of its own index, where
+ * that is exact: by addition instead of playing. The bytes are borrowed until the trace
+ * is closed; an index that is not of this trace is not taken (false). One that a packed
+ * trace brings along is found without this. */
+bool marey_lod_use(struct marey_trace *trace, const uint8_t *bytes, size_t size_bytes);
 
 struct marey_lod_rect {
     float left; /* pixels from the window's left edge, clipped to the window */
@@ -160,7 +169,7 @@ size_t marey_lod_counter_query(const struct marey_lod *index, uint32_t series,
 
 /* ---- the block ---- */
 
-#define MAREY_LOD_MAGIC UINT64_C(0x31444F4C59524D89)
+#define MAREY_LOD_MAGIC UINT64_C(0x32444F4C59524D89)
 #define MAREY_LOD_LEVEL_MAX 16
 #define MAREY_LOD_FAN_OUT 4
 
@@ -188,6 +197,12 @@ struct marey_lod_header {
     uint64_t series_at;
     uint64_t samples_at;
     uint64_t flows_at;
+    uint32_t context_count; /* of sums; 0, or root included */
+    uint32_t part_count;
+    uint64_t contexts_at;
+    uint64_t parts_at;
+    uint64_t sums_at;
+    uint64_t sums_size;
 };
 struct marey_lod_lane {
     uint32_t level_first[MAREY_LOD_LEVEL_MAX]; /* node index; level 0 = leaves */
@@ -238,6 +253,27 @@ struct marey_lod_flow {
     int64_t in_ns;
     uint32_t out_lane;
     uint32_t in_lane;
+};
+
+/* A calling context: a function called in another context. Number 0 is outside of all
+ * calls; a parent has a lower number. */
+struct marey_lod_context {
+    uint32_t parent;
+    uint32_t function;
+};
+/* Chunks of a lane that follow each other, and the sums of all that is in them; by lane
+ * and time. The bytes are as src/query/sums_put.c says. */
+struct marey_lod_part {
+    uint32_t lane;
+    uint32_t chunk_count;
+    uint64_t sequence; /* of the first chunk */
+    uint64_t event_count;
+    int64_t begin_ns; /* of the first chunk */
+    int64_t end_ns;   /* where the chunk behind begins */
+    uint64_t sums_at; /* into the sums' bytes */
+    uint64_t sums_size;
+    uint64_t logs_at; /* the same, of activations that live longer */
+    uint64_t logs_size;
 };
 
 #endif

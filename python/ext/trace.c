@@ -128,6 +128,7 @@ trace_dealloc(struct trace_object *self)
     if (self->lock != NULL)
         PyThread_free_lock(self->lock);
     Py_XDECREF(self->path);
+    Py_XDECREF(self->index);
     Py_XDECREF(self->functions);
     Py_XDECREF(self->lanes);
     Py_XDECREF(self->processes);
@@ -502,6 +503,8 @@ static PyMethodDef trace_methods[] = {
     {"walk", (PyCFunction)trace_walk, METH_VARARGS, "Calls or events of a selection."},
     {"count", (PyCFunction)trace_count, METH_O, "Counts the calls by reading all."},
     {"totals", (PyCFunction)trace_totals, METH_VARARGS, "Sums by function and edge."},
+    {"use_index", (PyCFunction)trace_use_index, METH_O,
+     "Totals by the index's sums; False: it is not of this trace."},
     {"transactions", (PyCFunction)trace_transactions, METH_VARARGS,
      "Transactions by name, as JSON."},
     {"transaction", (PyCFunction)trace_transaction, METH_VARARGS,

@@ -52,6 +52,7 @@ struct trace_object {
     bool is_closed;                   /* by close(); walks may keep `trace` alive */
     uint32_t walk_count;
     PyObject *path;      /* owned; as given to open */
+    PyObject *index;     /* owned bytes that `trace` reads, or NULL */
     PyObject *functions; /* owned tuples, NULL until first asked for */
     PyObject *lanes;
     PyObject *processes;
@@ -136,6 +137,7 @@ PyObject *trace_walk(struct trace_object *self, PyObject *args);
 /* Methods of Trace; see _core.pyi. */
 PyObject *trace_count(struct trace_object *self, PyObject *tick);
 PyObject *trace_totals(struct trace_object *self, PyObject *args);
+PyObject *trace_use_index(struct trace_object *self, PyObject *index);
 PyObject *trace_transactions(struct trace_object *self, PyObject *args);
 PyObject *trace_transaction(struct trace_object *self, PyObject *args);
 PyObject *trace_explain(struct trace_object *self, PyObject *args);

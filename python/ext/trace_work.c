@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "marey/answer.h"
 #include "marey/export.h"
+#include "marey/lod.h"
 
 #define TICK_NS INT64_C(50000000)
 
@@ -192,6 +193,23 @@ trace_totals(struct trace_object *self, PyObject *args)
     }
     trace_give(self);
     return result;
+}
+
+PyObject *
+trace_use_index(struct trace_object *self, PyObject *index)
+{
+    bool is_used;
+
+    if (!PyBytes_Check(index))
+        return PyErr_Format(PyExc_TypeError, "the bytes of an index are needed");
+    if (trace_take(self) < 0)
+        return NULL;
+    is_used = marey_lod_use(self->trace, (const uint8_t *)PyBytes_AS_STRING(index),
+                            (size_t)PyBytes_GET_SIZE(index));
+    if (is_used)
+        Py_XSETREF(self->index, Py_NewRef(index)); /* the one before is not read now */
+    trace_give(self);
+    return PyBool_FromLong(is_used);
 }
 
 /* ---- transactions ---- */

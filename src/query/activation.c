@@ -140,6 +140,20 @@ marey_activation_gap_end(struct player *player, const struct player_lane *lane)
 }
 
 void
+marey_activation_drop(struct player *player, const struct player_lane *lane,
+                      uint64_t key)
+{
+    uint32_t index = marey_table_take(&player->activation_index,
+                                      number_of(owner_of(player, lane), key));
+
+    if (index == MAREY_TABLE_NONE)
+        return;
+    if (player->forget != NULL)
+        player->forget(player->forget_context, &player->activations[index], false);
+    give_back(player, index);
+}
+
+void
 marey_activation_forget_all(struct player *player)
 {
     if (player->forget == NULL)

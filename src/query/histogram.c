@@ -11,6 +11,35 @@ marey_histogram_pool_release(struct histogram_pool *pool)
     *pool = (struct histogram_pool){0};
 }
 
+/* The block of the pool, + 1; 0: no memory. */
+static uint32_t
+block_of(struct histogram_pool *pool, struct histogram *histogram, unsigned block)
+{
+    uint32_t *at = &histogram->block_at[block];
+
+    if (*at == 0) {
+        if (!marey_memory_grow((void **)&pool->blocks, &pool->capacity, pool->count + 1,
+                               sizeof(*pool->blocks)))
+            return 0;
+        memset(pool->blocks[pool->count], 0, sizeof(*pool->blocks));
+        *at = (uint32_t)++pool->count;
+    }
+    return *at;
+}
+
+bool
+marey_histogram_add_bucket(struct histogram_pool *pool, struct histogram *histogram,
+                           uint32_t bucket, uint32_t count)
+{
+    uint32_t at = block_of(pool, histogram, bucket / HISTOGRAM_BUCKETS);
+
+    if (at == 0)
+        return false;
+    uint32_t *sum = &pool->blocks[at - 1][bucket % HISTOGRAM_BUCKETS];
+    *sum = count < UINT32_MAX - *sum ? *sum + count : UINT32_MAX;
+    return true;
+}
+
 bool
 marey_histogram_add(struct histogram_pool *pool, struct histogram *histogram,
                     int64_t duration_ns)
@@ -22,15 +51,10 @@ marey_histogram_add(struct histogram_pool *pool, struct histogram *histogram,
         block = 63 - marey_high_zeros(value) - HISTOGRAM_BITS + 1;
         bucket = (unsigned)(value >> (block - 1)) & (HISTOGRAM_BUCKETS - 1);
     }
-    uint32_t *at = &histogram->block_at[block];
-    if (*at == 0) {
-        if (!marey_memory_grow((void **)&pool->blocks, &pool->capacity, pool->count + 1,
-                               sizeof(*pool->blocks)))
-            return false;
-        memset(pool->blocks[pool->count], 0, sizeof(*pool->blocks));
-        *at = (uint32_t)++pool->count;
-    }
-    uint32_t *count = &pool->blocks[*at - 1][bucket];
+    uint32_t at = block_of(pool, histogram, block);
+    if (at == 0)
+        return false;
+    uint32_t *count = &pool->blocks[at - 1][bucket];
     *count += *count < UINT32_MAX;
     return true;
 }

@@ -30,6 +30,11 @@ void marey_histogram_pool_release(struct histogram_pool *pool);
 bool marey_histogram_add(struct histogram_pool *pool, struct histogram *histogram,
                          int64_t duration_ns);
 
+/* The same for `count` durations of one bucket: block * HISTOGRAM_BUCKETS + bucket. */
+bool marey_histogram_add_bucket(struct histogram_pool *pool,
+                                struct histogram *histogram, uint32_t bucket,
+                                uint32_t count);
+
 /* The duration that `percent` of all do not exceed; 0 where there are none. */
 int64_t marey_histogram_percentile(const struct histogram_pool *pool,
                                    const struct histogram *histogram, unsigned percent);

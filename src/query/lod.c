@@ -77,7 +77,12 @@ marey_lod_open(const uint8_t *bytes, size_t size_bytes, struct marey_lod *out)
         !part_fits(header->samples_at, header->sample_count, sizeof(*lod.samples),
                    size_bytes) ||
         !part_fits(header->flows_at, header->flow_count, sizeof(*lod.flows),
-                   size_bytes))
+                   size_bytes) ||
+        !part_fits(header->contexts_at, header->context_count, sizeof(*lod.contexts),
+                   size_bytes) ||
+        !part_fits(header->parts_at, header->part_count, sizeof(*lod.parts),
+                   size_bytes) ||
+        !part_fits(header->sums_at, header->sums_size, 1, size_bytes))
         return MAREY_CORRUPT;
     lod.bytes = bytes;
     lod.header = header;
@@ -89,6 +94,9 @@ marey_lod_open(const uint8_t *bytes, size_t size_bytes, struct marey_lod *out)
     lod.series = (const struct marey_lod_series *)(bytes + header->series_at);
     lod.samples = (const struct marey_lod_sample *)(bytes + header->samples_at);
     lod.flows = (const struct marey_lod_flow *)(bytes + header->flows_at);
+    lod.contexts = (const struct marey_lod_context *)(bytes + header->contexts_at);
+    lod.parts = (const struct marey_lod_part *)(bytes + header->parts_at);
+    lod.sums = bytes + header->sums_at;
     for (uint32_t i = 0; i < header->node_count; i++)
         if (!node_is_valid(&lod, &lod.nodes[i]))
             return MAREY_CORRUPT;

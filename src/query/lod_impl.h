@@ -9,6 +9,7 @@
  * lod.c        an index -> rectangles
  * lod_hist.c   an index -> density of a search
  * lod_stored.c the index that a trace brings along
+ * sums*.c      sums of whole parts, for totals by addition
  */
 #ifndef MAREY_QUERY_LOD_IMPL_H
 #define MAREY_QUERY_LOD_IMPL_H
@@ -49,13 +50,16 @@ struct lod_item {
 
 /* All output of a build; node and cell indices point into these. */
 struct lod_store {
-    struct lod_array nodes;  /* of struct lod_pending_node */
-    struct lod_array rows;   /* of uint32_t */
-    struct lod_array cells;  /* of struct marey_lod_cell */
-    struct lod_array hists;  /* of struct marey_lod_hist */
-    struct lod_array series; /* of struct lod_pending_series */
-    struct lod_array flows;  /* of struct lod_pending_flow */
-    bool is_out_of_memory;   /* sticky: everything after is dropped */
+    struct lod_array nodes;    /* of struct lod_pending_node */
+    struct lod_array rows;     /* of uint32_t */
+    struct lod_array cells;    /* of struct marey_lod_cell */
+    struct lod_array hists;    /* of struct marey_lod_hist */
+    struct lod_array series;   /* of struct lod_pending_series */
+    struct lod_array flows;    /* of struct lod_pending_flow */
+    struct lod_array contexts; /* of struct marey_lod_context */
+    struct lod_array parts;    /* of struct marey_lod_part */
+    struct lod_array sums;     /* bytes */
+    bool is_out_of_memory;     /* sticky: everything after is dropped */
 };
 
 void lod_store_release(struct lod_store *store);

@@ -23,6 +23,10 @@ lod_worker_init(struct lod_worker *worker, struct marey_trace *trace,
     if (worker->status == MAREY_OK && !lod_builder_init(&worker->builder, &own, 1))
         worker->status =
             marey_fail(&worker->error, MAREY_NOMEM, "no memory for the index");
+    if (worker->status == MAREY_OK &&
+        !sums_maker_init(&worker->maker, (uint32_t)trace->functions.count))
+        worker->status =
+            marey_fail(&worker->error, MAREY_NOMEM, "no memory for the index");
     worker->is_ready = worker->status == MAREY_OK;
     return worker->is_ready;
 }
@@ -33,16 +37,20 @@ lod_worker_release(struct lod_worker *worker)
     if (worker->player.lanes != NULL)
         marey_player_release(&worker->player);
     lod_builder_release(&worker->builder);
+    sums_maker_release(&worker->maker);
 }
 
 void
 lod_part_release(struct lod_part *part)
 {
     lod_store_release(&part->store);
+    sums_release(&part->sums);
     free(part->points.items);
+    free(part->keys.items);
     free(part->open_first.items);
     free(part->open_last.items);
-    part->points = part->open_first = part->open_last = (struct lod_array){0};
+    part->points = part->keys = part->open_first = part->open_last =
+        (struct lod_array){0};
 }
 
 static bool
@@ -116,6 +124,7 @@ take_point(struct lod_worker *worker, struct lod_part *part, const struct beat *
 static bool
 take_beat(struct lod_worker *worker, struct lod_part *part, const struct beat *beat)
 {
+    sums_beat(&worker->maker, &worker->player, beat);
     switch (beat->kind) {
     case BEAT_BEGIN:
     case BEAT_RESUME: return take_begin(worker, part, beat);
@@ -184,6 +193,32 @@ take_made(struct lod_worker *worker, struct lod_part *part)
     lod_lane_reset(lane);
 }
 
+/* What a lane did before it was seen is not in its first part's sums; its last part
+ * ends with its process; and a sample is not all. */
+static void
+begin_sums(struct lod_worker *worker, const struct lod_part *part)
+{
+    const struct marey_trace *trace = worker->player.trace;
+    const struct marey_extent *first = &trace->directory->extents[part->chunks.first];
+
+    sums_begin(&worker->maker, clock_ns(&trace->clock, first->base_ticks));
+    worker->maker.is_broken |=
+        worker->stretches != NULL || part->is_last ||
+        (part->is_first && (first->start_depth > 0 || first->first_index > 0));
+}
+
+static void
+end_sums(struct lod_worker *worker, struct lod_part *part)
+{
+    const struct player *player = &worker->player;
+    const struct marey_extent *first =
+        &player->trace->directory->extents[part->chunks.first];
+
+    worker->maker.is_broken |= part->is_torn;
+    sums_end(&worker->maker, &player->lanes[part->lane], part->end_ns, &part->sums);
+    part->sums.event_count = first[part->chunks.count].first_index - first->first_index;
+}
+
 bool
 lod_part_make(struct lod_worker *worker, struct lod_part *part)
 {
@@ -194,6 +229,7 @@ lod_part_make(struct lod_worker *worker, struct lod_part *part)
     struct beat beat;
 
     part->is_torn = false;
+    begin_sums(worker, part);
     marey_player_begin_part(player, &part->chunks, part->lane, part->is_first);
     if (!part->is_first)
         lod_lane_start(&builder->lanes[0], part->begin_ns);
@@ -208,10 +244,12 @@ lod_part_make(struct lod_worker *worker, struct lod_part *part)
     }
     if (!part->is_last && player->status == MAREY_OK) {
         has_memory = has_memory && take_open(worker, part);
+        end_sums(worker, part);
         lod_lane_cut(builder, 0, part->end_ns);
     } else {
         lod_lane_finish(builder, 0);
     }
+    has_memory = has_memory && sums_keys(&worker->maker, &part->keys);
     has_memory = has_memory && !builder->store.is_out_of_memory;
     take_made(worker, part);
     if (player->status != MAREY_OK) {

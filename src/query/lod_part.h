@@ -16,6 +16,7 @@
 
 #include "query/lod_build.h"
 #include "query/player.h"
+#include "query/sums.h"
 
 /* A call that was open where a part begins or ends. */
 struct lod_call {
@@ -56,7 +57,9 @@ struct lod_part {
     uint64_t slice_count;
     uint32_t row_max;
     int64_t seen_from_ns, seen_to_ns;
-    bool is_torn; /* something is lost or odd at one of its ends */
+    struct sums sums;      /* owned */
+    struct lod_array keys; /* of struct sums_key */
+    bool is_torn;          /* something is lost or odd at one of its ends */
 };
 
 /* Who makes parts, one after the other. */
@@ -64,6 +67,7 @@ struct lod_worker {
     struct player player;
     const double *stretches; /* by extent; borrowed; NULL: times are as they are */
     struct marey_lod_builder builder; /* of one lane */
+    struct sums_maker maker;
     enum marey_status status;
     struct marey_error error;
     bool is_ready;

@@ -11,8 +11,9 @@ struct parts {
     size_t next;      /* shared: workers take from it */
     size_t committed; /* worker 0 alone */
     uint64_t events_committed;
-    uint32_t is_over;      /* shared: something failed, nobody need go on */
-    struct lod_worker own; /* worker 0 */
+    uint32_t is_over;              /* shared: something failed, nobody need go on */
+    struct sums_contexts contexts; /* worker 0 alone */
+    struct lod_worker own;         /* worker 0 */
     enum marey_status status;
     struct marey_error *err;
 };
@@ -167,12 +168,20 @@ replay_points(struct marey_lod_builder *whole, const struct lod_part *part)
 }
 
 static bool
-commit(struct parts *parts, const struct lod_part *part)
+commit(struct parts *parts, struct lod_part *part)
 {
+    uint32_t process = parts->trace->lanes[part->lane].process;
+    struct marey_lod_part where = {
+        .lane = part->lane,
+        .chunk_count = part->chunks.count,
+        .sequence = parts->trace->directory->extents[part->chunks.first].sequence,
+    };
     struct marey_lod_builder *whole = parts->whole;
     struct lod_lane *lane = &whole->lanes[part->lane];
 
-    if (!append_nodes(&whole->store, lane, part)) {
+    if (!append_nodes(&whole->store, lane, part) ||
+        !sums_put_keys(&parts->contexts, &part->keys, part->lane, process) ||
+        !sums_put(&whole->store, &parts->contexts, &part->sums, &where, process)) {
         whole->store.is_out_of_memory = true;
         return false;
     }
@@ -325,6 +334,8 @@ lod_parts_build(struct marey_trace *trace, struct marey_lod_builder *builder,
             work(&parts, 0);
         commit_made(&parts);
         status = parts.status;
+        if (status == MAREY_OK && !sums_put_end(&builder->store, &parts.contexts))
+            status = MAREY_NOMEM;
         lod_worker_release(&parts.own);
     }
     if (status == MAREY_NOMEM || status == MAREY_STOPPED)
@@ -332,6 +343,7 @@ lod_parts_build(struct marey_trace *trace, struct marey_lod_builder *builder,
                    status == MAREY_STOPPED ? "stopped" : "no memory for the index");
     for (size_t i = 0; i < parts.count; i++)
         lod_part_release(&parts.items[i]);
+    sums_contexts_release(&parts.contexts);
     marey_memory_free(parts.items);
     return status;
 }

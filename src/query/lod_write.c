@@ -351,6 +351,13 @@ block_write(const struct marey_lod_builder *builder, const struct marey_lod_lane
     header.samples_at =
         place(&at, header.sample_count, sizeof(struct marey_lod_sample));
     header.flows_at = place(&at, header.flow_count, sizeof(struct marey_lod_flow));
+    header.context_count = (uint32_t)store->contexts.count;
+    header.part_count = (uint32_t)store->parts.count;
+    header.sums_size = store->sums.count;
+    header.contexts_at =
+        place(&at, header.context_count, sizeof(struct marey_lod_context));
+    header.parts_at = place(&at, header.part_count, sizeof(struct marey_lod_part));
+    header.sums_at = place(&at, header.sums_size, 1);
     header.size_bytes = at;
     if (at > SIZE_MAX || (bytes = calloc(1, (size_t)at)) == NULL)
         return NULL;
@@ -362,6 +369,10 @@ block_write(const struct marey_lod_builder *builder, const struct marey_lod_lane
     copy(bytes + header.rows_at, &store->rows, sizeof(uint32_t));
     copy(bytes + header.cells_at, &store->cells, sizeof(struct marey_lod_cell));
     copy(bytes + header.hists_at, &store->hists, sizeof(struct marey_lod_hist));
+    copy(bytes + header.contexts_at, &store->contexts,
+         sizeof(struct marey_lod_context));
+    copy(bytes + header.parts_at, &store->parts, sizeof(struct marey_lod_part));
+    copy(bytes + header.sums_at, &store->sums, 1);
     series_copy(store, bytes, &header);
     for (uint32_t i = 0; i < header.flow_count; i++)
         ((struct marey_lod_flow *)(bytes + header.flows_at))[i] = flows[i].arrow;
@@ -382,6 +393,9 @@ lod_store_release(struct lod_store *store)
     free(store->hists.items);
     free(store->series.items);
     free(store->flows.items);
+    free(store->contexts.items);
+    free(store->parts.items);
+    free(store->sums.items);
     *store = (struct lod_store){0};
 }
 

@@ -292,6 +292,8 @@ open_chunk(struct player *player, struct player_stream *stream, struct beat *out
     extent = extent_at(player, stream, stream->next_extent);
     if (clock_ns(&player->trace->clock, extent->base_ticks) >= player->selection.to_ns)
         return stop_before(player, stream, extent, out);
+    if (player->skip != NULL && player->skip(player->skip_context, player, stream))
+        return false;
     stream->next_extent++;
     if (extent->first_index + extent->record_count > stream->expected)
         stream->expected = extent->first_index + extent->record_count;
@@ -313,6 +315,26 @@ open_chunk(struct player *player, struct player_stream *stream, struct beat *out
     return lost > 0 &&
            tell_gap(stream->home, lost,
                     clock_ns(&player->trace->clock, extent->base_ticks), out);
+}
+
+struct frame *
+marey_player_push(struct player *player, struct player_lane *lane, uint32_t function)
+{
+    return push_call(player, lane, function);
+}
+
+void
+marey_player_pass(struct player *player, struct player_stream *stream,
+                  uint32_t chunk_count, uint64_t event_count)
+{
+    stream->next_extent += chunk_count;
+    stream->due += event_count;
+    if (stream->expected < stream->due)
+        stream->expected = stream->due;
+    player->position += event_count;
+    if (stream->next_extent < stream->stream->count)
+        stream->last_ticks = extent_at(player, stream, stream->next_extent)->base_ticks;
+    go_to_chunk(player, stream);
 }
 
 /* ---- phases without events ---- */

@@ -180,6 +180,9 @@ struct player {
      * trace is over. */
     void (*forget)(void *context, const struct activation *activation, bool is_over);
     void *forget_context;
+    /* Asked before a chunk is opened: true, and it made the stream stand behind it. */
+    bool (*skip)(void *context, struct player *player, struct player_stream *stream);
+    void *skip_context;
     struct chunk_buffer *free_buffers; /* owned */
     uint32_t free_buffer_count;
     size_t held_bytes; /* in buffers of streams */
@@ -226,6 +229,14 @@ void marey_player_begin_part(struct player *player, const struct marey_stream *c
 /* Makes the heap of the streams that have begun. */
 void marey_player_order(struct player *player);
 
+/* A new innermost call, which begins at the lane's time. NULL: no memory. */
+struct frame *marey_player_push(struct player *player, struct player_lane *lane,
+                                uint32_t function);
+/* The stream stands behind so many chunks, which were not played; its lane's calls and
+ * time are what they are there. */
+void marey_player_pass(struct player *player, struct player_stream *stream,
+                       uint32_t chunk_count, uint64_t event_count);
+
 /* Makes room for one more frame. */
 bool marey_player_grow(struct player_lane *lane);
 /* The frame takes over what is known of its activation, which is then running. */
@@ -234,6 +245,9 @@ void marey_activation_take(struct player *player, const struct player_lane *lane
 /* The call of the frame is suspended after a part of part_ns. False: no memory. */
 bool marey_activation_put(struct player *player, const struct player_lane *lane,
                           const struct frame *frame, int64_t part_ns);
+/* The key means another activation from here on. */
+void marey_activation_drop(struct player *player, const struct player_lane *lane,
+                           uint64_t key);
 void marey_activation_forget_all(struct player *player);
 /* On the lane all is lost from then on; and what comes now is seen again. */
 void marey_activation_gap_begin(struct player *player, const struct player_lane *lane,

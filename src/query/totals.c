@@ -5,76 +5,13 @@
  * which says whether it called itself. Edges (caller, callee) are found by the callee's
  * last one, which is nearly always the same again.
  */
-#include "query/histogram.h"
-#include "query/player.h"
+#include "query/totals.h"
+
+#include "base/sort.h"
 
 #define TICK_EVERY 65536 /* beats */
 #define OPEN_CAPACITY_MIN 16
 #define OPEN_CAPACITY_EASY 256 /* up to here a full table grows, open or not */
-
-/* frame.mark */
-#define MARK_RECURSIVE 1      /* the function was open already */
-#define MARK_EDGE_RECURSIVE 2 /* and called by the same one */
-#define MARK_EDGE_COUNTED 4   /* in the lane's table of edges */
-
-/* What is summed for a function and for an edge alike. */
-struct sums {
-    uint64_t call_count;
-    uint64_t raised_count;
-    uint64_t open_count;
-    int64_t total_ns;
-    int64_t self_ns;
-    int64_t min_ns, max_ns;
-    int64_t calls_ns;               /* all durations, those of recursive calls, too */
-    uint64_t ended_count;           /* how many there were */
-    uint64_t total_cost, self_cost; /* picoseconds */
-};
-struct row {
-    struct sums sums;
-    uint32_t last_caller;
-    uint32_t last_edge; /* index; MAREY_NO_INDEX: none yet */
-    uint32_t histogram; /* index + 1; 0: none yet */
-    bool is_called;
-};
-struct edge {
-    struct sums sums;
-    uint32_t function;
-    uint32_t caller;
-};
-
-/* How often something is open on a lane. Entries stay when their count is 0, until the
- * table is full. */
-struct open_entry {
-    uint32_t what; /* + 1; 0: free */
-    uint32_t count;
-    uint32_t first_edge; /* of the outermost */
-};
-struct open_table {
-    struct open_entry *entries; /* owned */
-    uint32_t capacity;          /* a power of two, or 0 */
-    uint32_t used;
-};
-struct lane_tables {
-    struct open_table functions;
-    struct open_table edges; /* of recursive calls only */
-};
-
-struct marey_totals {
-    struct row *rows; /* owned; by function index */
-    uint32_t row_count;
-    uint32_t *called; /* owned; function indices */
-    uint32_t called_count;
-    struct edge *edges; /* owned */
-    size_t edge_count, edge_capacity;
-    struct marey_table edge_index; /* caller, callee -> edge */
-    struct histogram *histograms;  /* owned */
-    size_t histogram_count, histogram_capacity;
-    struct histogram_pool pool;
-    struct lane_tables *lanes; /* owned; by lane index; gone when the walk is over */
-    uint32_t lane_count;
-    uint64_t lost_count;
-    bool is_out_of_memory;
-};
 
 /* ---- what is open ---- */
 
@@ -132,8 +69,8 @@ open_entry(struct open_table *table, uint32_t what)
 
 /* ---- edges ---- */
 
-static uint32_t
-find_edge(struct marey_totals *totals, uint32_t caller, uint32_t function)
+uint32_t
+totals_edge(struct marey_totals *totals, uint32_t caller, uint32_t function)
 {
     uint64_t key = (uint64_t)caller << 32 | function;
     uint32_t index = marey_table_get(&totals->edge_index, key);
@@ -156,7 +93,7 @@ edge_of(struct marey_totals *totals, struct row *row, const struct frame *frame)
 {
     if (MAREY_UNLIKELY(row->last_edge == MAREY_NO_INDEX ||
                        row->last_caller != frame->parent)) {
-        row->last_edge = find_edge(totals, frame->parent, frame->function);
+        row->last_edge = totals_edge(totals, frame->parent, frame->function);
         row->last_caller = frame->parent;
     }
     return row->last_edge;
@@ -164,8 +101,8 @@ edge_of(struct marey_totals *totals, struct row *row, const struct frame *frame)
 
 /* ---- sums ---- */
 
-static bool
-add_duration(struct marey_totals *totals, struct row *row, int64_t duration_ns)
+bool
+totals_duration(struct marey_totals *totals, struct row *row, int64_t duration_ns)
 {
     if (row->histogram == 0) {
         if (!marey_memory_grow((void **)&totals->histograms,
@@ -179,17 +116,6 @@ add_duration(struct marey_totals *totals, struct row *row, int64_t duration_ns)
                                duration_ns);
 }
 
-MAREY_INLINE void
-widen(struct sums *sums, int64_t duration_ns)
-{
-    if (sums->ended_count == 0 || duration_ns < sums->min_ns)
-        sums->min_ns = duration_ns;
-    if (sums->ended_count == 0 || duration_ns > sums->max_ns)
-        sums->max_ns = duration_ns;
-    sums->calls_ns = clock_sum(sums->calls_ns, duration_ns);
-    sums->ended_count++;
-}
-
 /* A running part that is over. */
 struct part {
     int64_t total_ns, self_ns;
@@ -201,7 +127,7 @@ struct part {
 };
 
 MAREY_INLINE void
-add_part(struct sums *sums, const struct part *part, bool is_recursive)
+add_part(struct counts *sums, const struct part *part, bool is_recursive)
 {
     sums->call_count += part->is_first;
     sums->raised_count += part->is_raised;
@@ -213,14 +139,14 @@ add_part(struct sums *sums, const struct part *part, bool is_recursive)
         sums->total_cost += part->total_cost;
     }
     if (part->is_last)
-        widen(sums, part->call_ns);
+        totals_widen(sums, part->call_ns);
 }
 
 MAREY_INLINE void
-take_begin(struct marey_totals *totals, const struct beat *beat)
+open_call(struct marey_totals *totals, const struct player_lane *lane,
+          struct frame *frame)
 {
-    struct frame *frame = beat->frame;
-    struct lane_tables *tables = &totals->lanes[beat->lane->index];
+    struct lane_tables *tables = &totals->lanes[lane->index];
     struct row *row = &totals->rows[frame->function];
     struct open_entry *entry = open_entry(&tables->functions, frame->function);
 
@@ -249,21 +175,45 @@ take_begin(struct marey_totals *totals, const struct beat *beat)
         frame->mark |= MARK_EDGE_RECURSIVE;
 }
 
+/* Its edge's index, or MAREY_NO_INDEX. */
+MAREY_INLINE uint32_t
+close_call(struct marey_totals *totals, const struct player_lane *lane,
+           const struct frame *frame)
+{
+    struct lane_tables *tables = &totals->lanes[lane->index];
+    uint32_t edge = edge_of(totals, &totals->rows[frame->function], frame);
+
+    if (MAREY_UNLIKELY(edge == MAREY_NO_INDEX))
+        return edge;
+    find_open(&tables->functions, frame->function)->count--;
+    if (MAREY_UNLIKELY(frame->mark & MARK_EDGE_COUNTED))
+        find_open(&tables->edges, edge)->count--;
+    return edge;
+}
+
+void
+totals_open(struct marey_totals *totals, struct player_lane *lane, struct frame *frame)
+{
+    open_call(totals, lane, frame);
+}
+
+void
+totals_close(struct marey_totals *totals, struct player_lane *lane, struct frame *frame)
+{
+    close_call(totals, lane, frame);
+}
+
 MAREY_INLINE void
 take_end(struct marey_totals *totals, const struct beat *beat, int64_t min_ns)
 {
     const struct frame *frame = beat->frame;
-    struct lane_tables *tables = &totals->lanes[beat->lane->index];
     struct row *row = &totals->rows[frame->function];
-    uint32_t edge_index = edge_of(totals, row, frame);
+    uint32_t edge_index = close_call(totals, beat->lane, frame);
     int64_t part_ns = beat->time_ns - frame->begin_ns;
 
     if (MAREY_UNLIKELY(edge_index == MAREY_NO_INDEX))
         return;
     struct edge *edge = &totals->edges[edge_index];
-    find_open(&tables->functions, frame->function)->count--;
-    if (MAREY_UNLIKELY(frame->mark & MARK_EDGE_COUNTED))
-        find_open(&tables->edges, edge_index)->count--;
     if (part_ns < min_ns)
         return;
     struct part part = {
@@ -281,7 +231,7 @@ take_end(struct marey_totals *totals, const struct beat *beat, int64_t min_ns)
     row->is_called = true;
     add_part(&row->sums, &part, (frame->mark & MARK_RECURSIVE) != 0);
     add_part(&edge->sums, &part, (frame->mark & MARK_EDGE_RECURSIVE) != 0);
-    if (part.is_last && MAREY_UNLIKELY(!add_duration(totals, row, part.call_ns)))
+    if (part.is_last && MAREY_UNLIKELY(!totals_duration(totals, row, part.call_ns)))
         totals->is_out_of_memory = true;
 }
 
@@ -295,8 +245,8 @@ take_forgotten(void *context, const struct activation *activation, bool is_over)
     if (!activation->is_counted || !activation->is_shown)
         return;
     row->sums.open_count += is_over;
-    widen(&row->sums, activation->running_ns);
-    if (!add_duration(totals, row, activation->running_ns))
+    totals_widen(&row->sums, activation->running_ns);
+    if (!totals_duration(totals, row, activation->running_ns))
         totals->is_out_of_memory = true;
 }
 
@@ -317,7 +267,7 @@ sum_up(struct marey_totals *totals, struct player *player,
         case BEAT_BEGIN:
         case BEAT_RESUME:
             if (MAREY_LIKELY(beat.frame->is_shown))
-                take_begin(totals, &beat);
+                open_call(totals, beat.lane, beat.frame);
             break;
         case BEAT_END:
         case BEAT_SUSPEND:
@@ -356,6 +306,17 @@ free_lanes(struct marey_totals *totals)
     totals->lanes = NULL;
 }
 
+/* The same order however they were found. */
+static int
+by_function(const void *a, const void *b)
+{
+    const struct edge *x = a, *y = b;
+
+    if (x->function != y->function)
+        return x->function < y->function ? -1 : 1;
+    return (x->caller > y->caller) - (x->caller < y->caller);
+}
+
 static bool
 list_called(struct marey_totals *totals)
 {
@@ -369,11 +330,12 @@ list_called(struct marey_totals *totals)
     /* Edges of calls that were all too short to count. */
     size_t kept = 0;
     for (size_t i = 0; i < totals->edge_count; i++) {
-        const struct sums *sums = &totals->edges[i].sums;
+        const struct counts *sums = &totals->edges[i].sums;
         if (sums->call_count > 0 || sums->ended_count > 0 || sums->total_ns > 0)
             totals->edges[kept++] = totals->edges[i];
     }
     totals->edge_count = kept;
+    marey_sort(totals->edges, kept, sizeof(*totals->edges), by_function);
     return true;
 }
 
@@ -402,10 +364,16 @@ marey_totals_new(struct marey_trace *trace, const struct marey_selection *select
     if (status == MAREY_OK) {
         player.forget = take_forgotten;
         player.forget_context = totals;
+        if (sums_are_of_use(trace, selection)) {
+            player.skip = totals_skip;
+            player.skip_context = totals;
+        }
         status = sum_up(totals, &player, tick, context, err);
         marey_player_release(&player);
     }
     free_lanes(totals);
+    if (status == MAREY_OK && totals->added != NULL && !totals_fold(totals, trace))
+        status = marey_fail(err, MAREY_NOMEM, "no memory for totals");
     if (status == MAREY_OK && !list_called(totals))
         status = marey_fail(err, MAREY_NOMEM, "no memory for totals");
     if (status != MAREY_OK) {
@@ -427,7 +395,7 @@ corrected(int64_t time_ns, uint64_t cost_ps)
 }
 
 static void
-fill_total(const struct sums *sums, struct marey_total *out)
+fill_total(const struct counts *sums, struct marey_total *out)
 {
     out->call_count = sums->call_count;
     out->raised_count = sums->raised_count;
@@ -508,6 +476,8 @@ marey_totals_free(struct marey_totals *totals)
     marey_memory_free(totals->called);
     marey_memory_free(totals->edges);
     marey_memory_free(totals->histograms);
+    marey_memory_free(totals->added);
+    sums_release(&totals->read);
     marey_table_release(&totals->edge_index);
     marey_histogram_pool_release(&totals->pool);
     marey_memory_free(totals);

@@ -1,5 +1,6 @@
 /* Opening a trace, and what it holds. */
 #include "query/trace.h"
+#include "query/sums.h"
 
 #define PARENTS_TRIED 4096 /* processes before this one */
 
@@ -49,6 +50,7 @@ marey_trace_close(struct marey_trace *trace)
         marey_memory_free(trace->processes[i].functions.indices);
         marey_memory_free(trace->processes[i].call_sites.indices);
     }
+    sums_trace_release(trace);
     marey_directory_close(trace->directory);
     marey_intern_release(&trace->strings);
     marey_intern_release(&trace->functions);

@@ -159,8 +159,10 @@ struct marey_trace {
     size_t source_capacity;
     struct marey_table source_index; /* path -> extent index */
     bool has_source_index;
-    bool *shown;         /* owned; by function: what is not folded away; NULL: all */
-    uint32_t fold_depth; /* calls at this depth or deeper are folded; 0: none are */
+    bool *shown; /* owned; by function: what is not folded away; NULL: all */
+    struct trace_sums *sums; /* owned; NULL: none */
+    bool has_no_sums;        /* it was looked for what the trace brings along */
+    uint32_t fold_depth;     /* calls at this depth or deeper are folded; 0: none are */
 };
 
 /* Takes the source when it succeeds: marey_trace_close() then closes it. */

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, TypedDict
 
 import marey
+from marey import _index
 from marey._errors import TraceError, UsageError
 from marey._options import parse_count, parse_duration, parse_size
 
@@ -62,6 +63,15 @@ def add_trace(parser: Parser) -> None:
     parser.add_argument(
         "trace", nargs="?", metavar="TRACE", help="default: the newest one here"
     )
+
+
+def use_index(trace: Trace, given: argparse.Namespace) -> None:
+    """Lets totals be added up from the kept index, where they can be."""
+    chosen = (given.function, given.min_duration_ns, given.max_depth)
+    if chosen == (None, 0, None):
+        index = _index.for_totals(trace.path)
+        if index is not None:
+            trace._core.use_index(index)
 
 
 def add_selectors(parser: Parser, *, depth: bool = False) -> None:

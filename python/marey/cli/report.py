@@ -80,6 +80,7 @@ def main(arguments: list[str]) -> int:
     with _common.open_trace(given.trace) as trace:
         chosen = _common.selectors(given, trace)
         with _common.Progress("reading") as progress:
+            _common.use_index(trace, given)
             totals = trace.totals(**chosen, tick=progress.tick)
         if given.json:
             _write_json(trace, totals, given)
