@@ -325,6 +325,8 @@ struct marey_value {
     int64_t integer;
     double number;
     struct marey_text text; /* TEXT, BYTES, OBJECT; borrowed until the next call */
+    uint8_t form;           /* of OBJECT: the tag that was recorded; else `tag` */
+    struct marey_text body; /* of OBJECT: for marey_value_parts(); borrowed as `text` */
 };
 /* Calls `take` for each value of the blob; `context` is passed through. */
 enum marey_status marey_trace_values(struct marey_trace *trace, uint32_t lane,
@@ -332,6 +334,15 @@ enum marey_status marey_trace_values(struct marey_trace *trace, uint32_t lane,
                                      void (*take)(void *context,
                                                   const struct marey_value *value),
                                      void *context, struct marey_error *err);
+
+/* Calls `take` for each part of a value that take() was given by marey_trace_values():
+ * items of a list, tuple or set, keys and values of a dict in turn. May be called for
+ * parts again; a value's `text` is gone then. False, with nothing taken: it has
+ * none, or not all of them were recorded. */
+bool marey_value_parts(struct marey_trace *trace, uint32_t lane,
+                       const struct marey_value *value,
+                       void (*take)(void *context, const struct marey_value *part),
+                       void *context);
 
 /* Classes of logged values (docs/format.md, 3); those of later versions are above. */
 enum marey_log_class {

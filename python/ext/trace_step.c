@@ -42,6 +42,13 @@ enum {
     VALUE_NOT_RECORDED,
     VALUE_UNBOUND,
     VALUE_ERROR,
+    VALUE_NUMBER = 15,
+    VALUE_COMPLEX,
+    VALUE_LIST,
+    VALUE_TUPLE,
+    VALUE_SET,
+    VALUE_FROZENSET,
+    VALUE_DICT,
 };
 
 static PyObject *
@@ -58,8 +65,107 @@ make_unrecorded(struct reading *reading, const struct marey_value *value)
     return make_record(reading->unrecorded_type, items, 2);
 }
 
+/* Where a value is read from. */
+struct origin {
+    struct reading *reading;
+    struct marey_trace *trace;
+    uint32_t lane;
+};
+
+static PyObject *value_to_python(const struct origin *origin,
+                                 const struct marey_value *value);
+
+struct inside {
+    const struct origin *origin;
+    PyObject *list; /* owned; NULL after a failure */
+};
+
+static void
+collect_part(void *context, const struct marey_value *part)
+{
+    struct inside *parts = context;
+    PyObject *object =
+        parts->list == NULL ? NULL : value_to_python(parts->origin, part);
+
+    if (object == NULL || PyList_Append(parts->list, object) < 0)
+        Py_CLEAR(parts->list);
+    Py_XDECREF(object);
+}
+
+/* Of keys and values in turn. */
 static PyObject *
-value_to_python(struct reading *reading, const struct marey_value *value)
+make_dict(PyObject *parts)
+{
+    PyObject *dict = PyDict_New();
+    Py_ssize_t count = PyList_GET_SIZE(parts);
+
+    for (Py_ssize_t i = 0; dict != NULL && i + 1 < count; i += 2)
+        if (PyDict_SetItem(dict, PyList_GET_ITEM(parts, i),
+                           PyList_GET_ITEM(parts, i + 1)) < 0)
+            Py_CLEAR(dict);
+    return dict;
+}
+
+/* The container of these parts; NULL, perhaps with an exception: they are not all of
+ * it, since things that the trace does not tell apart were. */
+static PyObject *
+make_container(uint8_t form, PyObject *parts)
+{
+    PyObject *made = form == VALUE_LIST        ? Py_NewRef(parts)
+                     : form == VALUE_TUPLE     ? PyList_AsTuple(parts)
+                     : form == VALUE_SET       ? PySet_New(parts)
+                     : form == VALUE_FROZENSET ? PyFrozenSet_New(parts)
+                                               : make_dict(parts);
+
+    if (made != NULL &&
+        PyObject_Size(made) !=
+            (form == VALUE_DICT ? PyList_GET_SIZE(parts) / 2 : PyList_GET_SIZE(parts)))
+        Py_CLEAR(made);
+    return made;
+}
+
+/* A value of more than a word, as it was; NULL, without an exception: there is less of
+ * it. `text` says what it looked like. */
+static PyObject *
+made_of(const struct origin *origin, const struct marey_value *value, PyObject *text)
+{
+    struct inside parts = {origin, NULL};
+    PyObject *made = NULL;
+
+    if (value->form == VALUE_NUMBER)
+        made = PyLong_FromUnicodeObject(text, 0);
+    else if (value->form == VALUE_COMPLEX)
+        made = PyObject_CallOneArg((PyObject *)&PyComplex_Type, text);
+    else if (value->form >= VALUE_LIST && value->form <= VALUE_DICT &&
+             (parts.list = PyList_New(0)) != NULL &&
+             marey_value_parts(origin->trace, origin->lane, value, collect_part,
+                               &parts) &&
+             parts.list != NULL)
+        made = make_container(value->form, parts.list);
+    Py_XDECREF(parts.list);
+    if (made == NULL)
+        PyErr_Clear();
+    return made;
+}
+
+static PyObject *
+make_other(const struct origin *origin, const struct marey_value *value)
+{
+    /* Parts are written where this is. */
+    PyObject *unrecorded = make_unrecorded(origin->reading, value);
+    PyObject *made =
+        unrecorded == NULL || value->tag != VALUE_OBJECT
+            ? NULL
+            : made_of(origin, value, PyStructSequence_GetItem(unrecorded, 1));
+
+    if (made == NULL)
+        return unrecorded;
+    Py_DECREF(unrecorded);
+    return made;
+}
+
+static PyObject *
+value_to_python(const struct origin *origin, const struct marey_value *value)
 {
     switch (value->tag) {
     case VALUE_NONE: Py_RETURN_NONE;
@@ -71,12 +177,12 @@ value_to_python(struct reading *reading, const struct marey_value *value)
     case VALUE_BYTES:
         return PyBytes_FromStringAndSize(value->text.bytes,
                                          (Py_ssize_t)value->text.size_bytes);
-    default: return make_unrecorded(reading, value);
+    default: return make_other(origin, value);
     }
 }
 
 struct collector {
-    struct reading *reading;
+    struct origin origin;
     PyObject *values;       /* owned dict; NULL after a failure */
     unsigned unnamed_count; /* so far: "", "1", "2" and so on */
 };
@@ -92,7 +198,7 @@ collect_value(void *context, const struct marey_value *value)
     name = text_to_python(value->name);
     if (name != NULL && PyUnicode_GET_LENGTH(name) == 0 && c->unnamed_count++ > 0)
         Py_SETREF(name, PyUnicode_FromFormat("%u", c->unnamed_count - 1));
-    object = value_to_python(c->reading, value);
+    object = value_to_python(&c->origin, value);
     if (name == NULL || object == NULL || PyDict_SetItem(c->values, name, object) < 0)
         Py_CLEAR(c->values);
     Py_XDECREF(name);
@@ -103,7 +209,8 @@ collect_value(void *context, const struct marey_value *value)
 static PyObject *
 read_values(struct trace_object *trace, uint32_t lane, uint64_t blob)
 {
-    struct collector collector = {trace->reading, PyDict_New(), 0};
+    struct collector collector = {
+        {trace->reading, trace->trace, lane}, PyDict_New(), 0};
     struct marey_error err;
 
     if (collector.values == NULL)

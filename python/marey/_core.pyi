@@ -309,7 +309,21 @@ class Unrecorded(structseq[Any], tuple[Any, ...]):
     @property
     def text(self) -> str: ...
 
-_Value: TypeAlias = bool | int | float | str | bytes | Unrecorded | None
+_Value: TypeAlias = (
+    bool
+    | int
+    | float
+    | complex
+    | str
+    | bytes
+    | Unrecorded
+    | list[Any]
+    | tuple[Any, ...]
+    | set[Any]
+    | frozenset[Any]
+    | dict[Any, Any]
+    | None
+)
 _Ended: TypeAlias = Literal["returned", "raised", "cut", "open", "suspended"]
 
 class _Step:

@@ -58,17 +58,14 @@ find_record(struct marey_trace *trace, uint64_t number, struct marey_record *out
     return false;
 }
 
+/* A value without its name. */
 static bool
-get_value(struct marey_trace *trace, uint32_t process, struct marey_fields *fields,
-          struct marey_value *out)
+get_unnamed(struct marey_trace *trace, uint32_t process, struct marey_fields *fields,
+            struct marey_value *out)
 {
-    uint32_t name = (uint32_t)marey_fields_varint(fields);
-
-    *out = (struct marey_value){.name = {"", 0}, .text = {"", 0}};
-    out->tag = marey_fields_u8(fields);
-    if (name != 0)
-        out->name = marey_trace_text(
-            trace, trace_resolve(trace, &trace->processes[process], ID_STRING, name));
+    *out = (struct marey_value){.name = {"", 0}, .text = {"", 0}, .body = {"", 0}};
+    out->tag = out->form = marey_fields_u8(fields);
+    const uint8_t *body = fields->next;
     switch (out->tag) {
     case MAREY_VALUE_INT:
         out->integer = marey_unzigzag(marey_fields_varint(fields));
@@ -89,9 +86,49 @@ get_value(struct marey_trace *trace, uint32_t process, struct marey_fields *fiel
             out->text = (struct marey_text){(const char *)trace->value_text.bytes,
                                             trace->value_text.size};
         out->tag = MAREY_VALUE_OBJECT;
+        out->body =
+            (struct marey_text){(const char *)body, (size_t)(fields->next - body)};
         break;
     }
     return !fields->is_bad;
+}
+
+static bool
+get_value(struct marey_trace *trace, uint32_t process, struct marey_fields *fields,
+          struct marey_value *out)
+{
+    uint32_t name = (uint32_t)marey_fields_varint(fields);
+    bool is_good = get_unnamed(trace, process, fields, out);
+
+    if (name != 0)
+        out->name = marey_trace_text(
+            trace, trace_resolve(trace, &trace->processes[process], ID_STRING, name));
+    return is_good;
+}
+
+bool
+marey_value_parts(struct marey_trace *trace, uint32_t lane,
+                  const struct marey_value *value,
+                  void (*take)(void *context, const struct marey_value *part),
+                  void *context)
+{
+    const uint8_t *body = (const uint8_t *)value->body.bytes;
+    struct marey_fields fields = {body, body + value->body.size_bytes, false};
+    struct marey_value part;
+
+    if (lane >= trace->lane_count || value->tag != MAREY_VALUE_OBJECT ||
+        value->form < MAREY_VALUE_LIST || value->form > MAREY_VALUE_DICT)
+        return false;
+    uint64_t in_all = marey_fields_varint(&fields);
+    uint64_t count = marey_fields_varint(&fields);
+    if (fields.is_bad || count != in_all || count > value->body.size_bytes)
+        return false;
+    if (value->form == MAREY_VALUE_DICT)
+        count *= 2;
+    for (uint64_t i = 0; i < count && !fields.is_bad; i++)
+        if (get_unnamed(trace, trace->lanes[lane].process, &fields, &part))
+            take(context, &part);
+    return true;
 }
 
 /* In a ring values may be gone before the events that tell of them, and where events
