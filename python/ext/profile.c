@@ -32,7 +32,7 @@ oparg_of(const struct pc_frame *frame)
 static inline void
 enter(struct marey_lane *lane, const struct marey_function *function, uintptr_t key)
 {
-    if (MAREY_UNLIKELY(function->base->keep_rules != 0) ||
+    if (MAREY_UNLIKELY(function->base->keep_rules != 0 || function->base->is_slow) ||
         MAREY_UNLIKELY(!marey_enter(lane, function, key)))
         marey_enter_slow(lane, function, key);
 }
@@ -52,13 +52,11 @@ on_py_call(struct marey_lane *lane, struct pc_frame *frame,
 
     if (opcode == RESUME || opcode == RESUME_QUICK) {
         if (oparg_of(frame) == 0)
-            enter(
-                lane,
-                callers_made(pc_frame_around(frame), frame->code, NULL, function, true),
-                (uintptr_t)frame);
-        else if (function->keep_rules != 0 ||
-                 !marey_resume(lane, marey_tag_function(function, true),
-                               (uintptr_t)frame))
+            enter(lane,
+                  callers_made(pc_frame_around(frame), frame->code, NULL, function,
+                               !tracer.is_only),
+                  (uintptr_t)frame);
+        else
             marey_resume_slow(lane, function, (uintptr_t)frame);
     } else {
         Py_ssize_t at = (const char *)frame->last_instruction -
@@ -75,7 +73,7 @@ on_py_return(struct marey_lane *lane, struct pc_frame *frame, PyObject *value)
         marey_unwind(lane, (uintptr_t)frame, is_traced ? exceptions_leave(frame) : 0);
     else if (opcode_of(frame) != YIELD_VALUE)
         leave(lane, (uintptr_t)frame);
-    else if (!marey_yield(lane, (uintptr_t)frame))
+    else
         marey_yield_slow(lane, (uintptr_t)frame);
 }
 
@@ -148,13 +146,70 @@ is_main_module(const struct pc_frame *frame)
            PyUnicode_CompareWithASCIIString(frame->code->co_name, "<module>") == 0;
 }
 
-static int
-on_event(PyObject *self, PyFrameObject *object, int what, PyObject *arg)
+/* The key of an open C call: a frame is in one at a time. */
+static inline uintptr_t
+c_key(const struct pc_frame *frame)
+{
+    return (uintptr_t)frame | 1;
+}
+
+/* What a C function is known by. 3.11 makes a bound method of each method it calls, so
+ * these are known by their definition; but what belongs to a type is none of the quick
+ * ones, for all types share one definition of __new__. */
+static inline const void *
+key_of_callee(PyObject *callable)
+{
+    const PyCFunctionObject *function = (PyCFunctionObject *)callable;
+
+    return Py_TYPE(callable) == &PyCFunction_Type && function->m_self != NULL &&
+                   Py_TYPE(function->m_self) != &PyModule_Type &&
+                   !PyType_Check(function->m_self)
+               ? (const void *)function->m_ml
+               : (const void *)callable;
+}
+
+/* All that is common: a call that was seen from here before, and the end of the
+ * innermost one. False: nothing was done. What of a function needs to be looked at is
+ * not in the table of pairs, or has a key that ends slowly. */
+MAREY_INLINE bool
+on_quick(struct marey_lane *lane, const struct pc_frame *frame, int what, PyObject *arg)
+{
+    const struct marey_function *made;
+    marey_tagged_function tagged;
+
+    switch (what) {
+    case PyTrace_CALL:
+        if (opcode_of(frame) != RESUME_QUICK && opcode_of(frame) != RESUME)
+            return false;
+        if (oparg_of(frame) != 0) {
+            tagged = codes_tagged(frame->code, tracer.extra_index);
+            return marey_resume(lane, tagged, (uintptr_t)frame);
+        }
+        if (frame->previous == NULL)
+            return false;
+        made = callers_quick(frame->previous, frame->code);
+        return made != NULL && marey_enter(lane, made, (uintptr_t)frame);
+    case PyTrace_RETURN:
+        if (arg == NULL)
+            return false;
+        if (opcode_of(frame) != YIELD_VALUE)
+            return marey_leave(lane, (uintptr_t)frame);
+        tagged = codes_tagged(frame->code, tracer.extra_index);
+        return (tagged & 1) != 0 && marey_yield(lane, (uintptr_t)frame);
+    case PyTrace_C_CALL:
+        made = callers_quick(frame, key_of_callee(arg));
+        return made != NULL && marey_enter(lane, made, c_key(frame));
+    case PyTrace_C_RETURN: return marey_leave(lane, c_key(frame));
+    default: return false;
+    }
+}
+
+static MAREY_NOINLINE int
+on_event_slow(PyFrameObject *object, int what, PyObject *arg)
 {
     struct pc_frame *frame = pc_frame_of(object);
     struct marey_lane *lane = marey_this_lane();
 
-    (void)self;
     if (MAREY_UNLIKELY(tracer.waits_for_main)) {
         if (what != PyTrace_CALL || !is_main_module(frame))
             return 0;
@@ -181,15 +236,24 @@ on_event(PyObject *self, PyFrameObject *object, int what, PyObject *arg)
         struct marey_function *callee = cfunctions_get(arg);
         if (callee == NULL || callee->is_skipped)
             return 0;
-        uintptr_t key = (uintptr_t)frame | 1; /* a frame is in one C call at a time */
+        uintptr_t key = c_key(frame);
         if (what == PyTrace_C_CALL)
-            enter(lane, cfunctions_made(frame, arg, callee, true), key);
+            enter(lane, cfunctions_made(frame, arg, callee, !tracer.has_skipped), key);
         else if (what == PyTrace_C_RETURN)
             leave(lane, key);
         else if (what == PyTrace_C_EXCEPTION)
             marey_unwind(lane, key, 0);
     }
     return 0;
+}
+
+static int
+on_event(PyObject *self, PyFrameObject *object, int what, PyObject *arg)
+{
+    (void)self;
+    if (MAREY_LIKELY(on_quick(marey_this_lane(), pc_frame_of(object), what, arg)))
+        return 0;
+    return on_event_slow(object, what, arg);
 }
 
 /* The same where the trace function follows. */
