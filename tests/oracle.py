@@ -5,8 +5,10 @@
 runs the program and writes each thread's tree of calls. It is slow and plain: it
 believes frames, not the pairing of events. Each call is known by its frame; before an
 event is applied, calls whose frame is no longer in the chain of callers are over, and
-it says so. That repairs the events that CPython is known not to send:
+it says so. That repairs what CPython is known not to tell:
 
+* generator.throw() into one that delegates can take the frame's caller away: 3.12 shows
+  a generator that runs and has none. There the pairing of events is believed.
 * generator.close() and the finalisation of a generator fire no PY_UNWIND on 3.13 and
   3.14 (gh-140373): the part that began with a throw of GeneratorExit ended by it.
 
@@ -113,12 +115,14 @@ def sync(st: State, frame: FrameType | None, *, keep_c: bool) -> bool:
     open_ids = {
         frame_id: at for at, (frame_id, row) in enumerate(stack) if not row.is_c
     }
-    caller, keep = frame, 0
+    caller, last, keep = frame, frame, 0
     while caller is not None:
         if id(caller) in open_ids:
             keep = open_ids[id(caller)] + 1
             break
-        caller = caller.f_back
+        caller, last = caller.f_back, caller
+    if not keep and stack and last and last.f_code.co_flags & GENERATOR_LIKE:
+        return stack[-1][0] == id(frame)  # a generator that nobody resumed
     if keep and keep_c and keep < len(stack) and stack[keep][1].is_c:
         keep += 1
     while len(stack) > keep:
