@@ -399,7 +399,7 @@ def all_stages() -> dict[str, Stage]:
         stages |= {f"python-{version}": python_tests(version) for version in PYTHONS}
     if any(ROOT.glob("tests/browser/test_*.py")):
         stages["viewer"] = viewer
-    if any(ROOT.glob("python/ext/*.c")) and (ROOT / "bench/instructions.py").exists():
+    if any(ROOT.glob("python/ext/*/*.c")) and (ROOT / "bench/instructions.py").exists():
         stages["instructions"] = instructions
     if any(ROOT.glob("tests/fuzz/fuzz_*.c")):
         stages["fuzz"] = fuzz

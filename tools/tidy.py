@@ -35,6 +35,17 @@ FACES_ALLOWED: dict[str, set[str]] = {
     "python": {"capture", "query", "export", "raster"},
 }
 
+# The same for the rooms of python/ext; module.c, tracer.h and pycompat.h are in none.
+EXT_ALLOWED: dict[str, set[str]] = {
+    "control": set(),
+    "hooks": {"logs"},
+    "logs": {"values"},
+    "marks": {"values"},
+    "reading": set(),
+    "show": {"values"},
+    "values": set(),
+}
+
 # A face is named after its module (format.h, format_put.h), but for these.
 FACE_OWNERS = {
     "status": "base",
@@ -134,8 +145,20 @@ def include_break(module: str, target: str, quoted: bool) -> str | None:
         if owner in {module, "base"} | FACES_ALLOWED[module]:
             return None
         return f"{module} may not use {owner}: {target}"
+    if module == "python" and quoted and folders and folders[0] in EXT_ALLOWED:
+        return None
     if quoted and folders and folders[0] not in (module, "base"):
         return f"{target} is private to {folders[0]}; include a face of it"
+    return None
+
+
+def room_break(name: str, target: str) -> str | None:
+    """Why a file of a room of python/ext may not include a header of another."""
+    room, other = PurePosixPath(name).parts[-2], PurePosixPath(target).parts[0]
+    if not name.startswith("python/ext/") or room not in EXT_ALLOWED:
+        return None
+    if other in EXT_ALLOWED and other not in {room} | EXT_ALLOWED[room]:
+        return f"{room} may not use {other}: {target}"
     return None
 
 
@@ -150,7 +173,7 @@ def check_includes(name: str, lines: list[str]) -> Iterator[tuple[int, str]]:
         match = INCLUDE.match(line)
         if match:
             target, quoted = match[1] or match[2], match[1] is not None
-            reason = include_break(module, target, quoted)
+            reason = include_break(module, target, quoted) or room_break(name, target)
             if reason:
                 yield number, reason
 

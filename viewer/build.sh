@@ -11,7 +11,8 @@ trap 'rm -rf "$work"' EXIT
 cd "$top"
 # The reading half, but for what asks an operating system or writes.
 export LC_ALL=C
-sources=$(ls src/query/*.c | grep -v -e open_path -e /check -e /keep -e /merge -e /pack -e /write)
+sources=$(ls src/query/*.c src/query/*/*.c |
+    grep -v -e /open_path -e /check/ -e '/rewrite/[^r]')
 "$top/src/wasm/build.sh" "$work/core.wasm" "${CLANG:-clang}" "${WASM_LD:-wasm-ld}" \
     src/wasm/shim.c src/wasm/libc.c src/wasm/expand.c \
     src/raster/colour.c src/raster/raster.c \

@@ -262,7 +262,7 @@ struct marey_lod_context {
     uint32_t function;
 };
 /* Chunks of a lane that follow each other, and the sums of all that is in them; by lane
- * and time. The bytes are as src/query/sums_put.c says. */
+ * and time. The bytes are as src/query/sums/put.c says. */
 struct marey_lod_part {
     uint32_t lane;
     uint32_t chunk_count;

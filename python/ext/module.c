@@ -3,12 +3,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "logs.h"
+#include "logs/logs.h"
 #include "marey/capture_keep.h"
-#include "show.h"
-#include "trace.h"
+#include "reading/trace.h"
+#include "show/show.h"
 #include "tracer.h"
-#include "values.h"
+#include "values/values.h"
 
 struct tracer tracer = {.tool = -1, .extra_index = -1};
 

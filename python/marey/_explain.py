@@ -1,6 +1,6 @@
 """How a program ended, from its trace: what the core found, and the lines it was in.
 
-The core (src/query/explain.c) walks the trace. Here its indices become names, and the
+The core (src/query/explain/) walks the trace. Here its indices become names, and the
 source that is stored in the trace tells which lines can have made a call or a raise:
 where there is only one, that is the line.
 """

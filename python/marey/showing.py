@@ -1,6 +1,6 @@
 """Any object in readable form: `show`, `fmt`, `to_json`, and what belongs to them.
 
-The formatting is C (python/ext/show.c) and runs no code of the objects: no `__repr__`,
+The formatting is C (python/ext/show/) and runs no code of the objects: no `__repr__`,
 no property, no `__getattr__`. Formatters that are registered here are the exception.
 """
 

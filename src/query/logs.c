@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/number.h"
-#include "query/value_text.h"
+#include "query/answer/value_text.h"
 
 const char *
 marey_log_class_name(uint8_t log_class)

@@ -1,6 +1,6 @@
 /* Opening a trace, and what it holds. */
 #include "query/trace.h"
-#include "query/sums.h"
+#include "query/sums/sums.h"
 
 #define PARENTS_TRIED 4096 /* processes before this one */
 

@@ -1,5 +1,5 @@
 /* Values that events carry: blobs of a lane. */
-#include "query/value_text.h"
+#include "query/answer/value_text.h"
 
 #define TAG_VALUES 1
 #define VALUES_MAX 65536 /* in one blob */

@@ -1,0 +1,129 @@
+/* Chunks to the tail of a file that nobody else writes. */
+#include "query/rewrite/write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/checksum.h"
+#include "marey/format_put.h"
+
+enum marey_status
+marey_writer_open(struct trace_writer *writer, const char *path,
+                  struct marey_error *err)
+{
+    writer->path = path;
+    writer->err = err;
+    writer->tail = MAREY_PAGE_SIZE;
+    writer->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (writer->fd < 0)
+        return marey_fail(err, MAREY_IO, "cannot create %s: %s", path, strerror(errno));
+    return MAREY_OK;
+}
+
+static enum marey_status
+fail_write(const struct trace_writer *writer)
+{
+    return marey_fail(writer->err, errno == ENOSPC ? MAREY_FULL : MAREY_IO,
+                      "cannot write %s: %s", writer->path, strerror(errno));
+}
+
+static enum marey_status
+write_at(const struct trace_writer *writer, uint64_t offset, const void *bytes,
+         size_t size_bytes)
+{
+    const uint8_t *at = bytes;
+
+    while (size_bytes > 0) {
+        ssize_t size = pwrite(writer->fd, at, size_bytes, (off_t)offset);
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size <= 0)
+            return fail_write(writer);
+        at += size;
+        offset += (uint64_t)size;
+        size_bytes -= (size_t)size;
+    }
+    return MAREY_OK;
+}
+
+enum marey_status
+marey_writer_copy(struct trace_writer *writer, struct marey_extent_header *header,
+                  const uint8_t *payload)
+{
+    static const uint8_t zeros[MAREY_EXTENT_ALIGN];
+    uint64_t size = sizeof(*header) + (uint64_t)header->payload_size;
+    uint64_t padded =
+        (size + MAREY_EXTENT_ALIGN - 1) / MAREY_EXTENT_ALIGN * MAREY_EXTENT_ALIGN;
+
+    if (padded > MAREY_EXTENT_SIZE_MAX)
+        return marey_fail(writer->err, MAREY_FULL, "a chunk grows beyond its limit");
+    header->magic = MAREY_EXTENT_MAGIC;
+    header->flags = 0;
+    header->header_size = sizeof(*header);
+    header->offset = writer->tail;
+    header->extent_size = (uint32_t)padded;
+    header->state = MAREY_STATE_CLOSED;
+    marey_extent_seal(header);
+    enum marey_status status = write_at(writer, writer->tail, header, sizeof(*header));
+    if (status == MAREY_OK)
+        status = write_at(writer, writer->tail + sizeof(*header), payload,
+                          header->payload_size);
+    if (status == MAREY_OK)
+        status = write_at(writer, writer->tail + size, zeros, (size_t)(padded - size));
+    writer->tail += padded;
+    return status;
+}
+
+/* True: writer->packer.out is to be written in place of the payload. */
+static bool
+pack(struct trace_writer *writer, struct marey_extent_header *header,
+     const uint8_t *payload)
+{
+    const struct marey_extent extent = {.base_ticks = header->base_ticks,
+                                        .payload_size = header->payload_size,
+                                        .snapshot_size = header->snapshot_size};
+    bool is_events = header->kind == MAREY_EXTENT_EVENTS;
+
+    if (header->kind == MAREY_EXTENT_SOURCE || header->kind == MAREY_EXTENT_LEFT_OUT ||
+        header->codec != MAREY_CODEC_NONE)
+        return false;
+    return is_events
+               ? marey_pack_events(&writer->packer, &extent, payload)
+               : marey_pack_records(&writer->packer, payload, header->payload_size);
+}
+
+enum marey_status
+marey_writer_chunk(struct trace_writer *writer, struct marey_extent_header *header,
+                   const uint8_t *payload)
+{
+    if (pack(writer, header, payload)) {
+        payload = writer->packer.out.bytes;
+        header->raw_size = header->payload_size;
+        header->payload_size = (uint32_t)writer->packer.out.size_bytes;
+        header->codec = MAREY_CODEC_ZSTD;
+        if (header->kind == MAREY_EXTENT_EVENTS)
+            header->kind = MAREY_EXTENT_PACKED;
+    }
+    header->payload_check = marey_checksum64(payload, header->payload_size);
+    return marey_writer_copy(writer, header, payload);
+}
+
+enum marey_status
+marey_writer_close(struct trace_writer *writer, const struct marey_file_header *header,
+                   bool is_safe, enum marey_status status)
+{
+    if (writer->fd >= 0) {
+        if (status == MAREY_OK)
+            status = write_at(writer, 0, header, sizeof(*header));
+        if (status == MAREY_OK && is_safe && fsync(writer->fd) != 0)
+            status = fail_write(writer);
+        if (close(writer->fd) != 0 && status == MAREY_OK)
+            status = fail_write(writer);
+        if (status != MAREY_OK)
+            unlink(writer->path);
+    }
+    writer->fd = -1;
+    marey_packer_release(&writer->packer);
+    return status;
+}
