@@ -121,9 +121,10 @@ append_large(struct marey_recording *recording, const uint8_t *head, size_t head
              const void *text, size_t text_size)
 {
     struct definitions *d = &recording->definitions;
-    uint64_t now = marey_recording_ticks(recording);
 
     slot_end(recording, false);
+    uint64_t now =
+        marey_recording_ticks(recording); /* not before the end of that one */
     marey_chunk_append(recording->file,
                        &(struct marey_chunk){.kind = MAREY_EXTENT_DEFINITIONS,
                                              .process = recording->process,

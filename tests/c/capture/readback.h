@@ -20,6 +20,8 @@ struct readback {
     int64_t longest_ns, shortest_ns; /* of calls that returned */
 };
 void readback_count(const char *path, struct readback *out);
+/* What a check of the file finds fault with. */
+uint64_t readback_findings(const char *path);
 
 /* A function named `name` that outlasts the recording. */
 const struct marey_function *readback_function(const char *name);

@@ -242,3 +242,26 @@ TEST(a_program_that_closes_our_descriptor_loses_nothing)
     CHECK_EQ(got.lost, 0);
     unlink(path);
 }
+
+TEST(texts_that_no_slot_holds_stand_in_order)
+{
+    const char *path = readback_path();
+    static char text[65536];
+
+    pid_t child = fork(); /* the texts are defined in all recordings that follow */
+    if (child == 0) {
+        readback_start(path, NULL);
+        for (int i = 0; i < 20; i++) {
+            memset(text, 'a' + i, sizeof(text));
+            marey_define_string("short", 5);
+            marey_define_string(text, sizeof(text));
+        }
+        record_enter(readback_function("after"), 0x1000);
+        record_leave(0x1000);
+        marey_recording_stop(0, true);
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+    CHECK_EQ(readback_findings(path), 0);
+    unlink(path);
+}
