@@ -14,6 +14,7 @@ struct tracer tracer = {.tool = -1, .extra_index = -1};
 
 static bool prints_summary; /* at the end of this process */
 static char *trace_path;    /* owned; as the summary names it */
+static const char *chooser; /* the option that says what is recorded; NULL: all is */
 
 /* ---- the end of the process ---- */
 
@@ -30,6 +31,9 @@ print_summary(const struct marey_file_counts *counts, double seconds)
     if (counts->lost_count > 0)
         size += snprintf(line + size, sizeof(line) - (size_t)size, ", %llu LOST",
                          (unsigned long long)counts->lost_count);
+    if (counts->event_count == 0 && chooser != NULL)
+        size += snprintf(line + size, sizeof(line) - (size_t)size,
+                         "; nothing that ran matches %s", chooser);
     size += snprintf(line + size, sizeof(line) - (size_t)size,
                      "; next: marey view %.300s\n", trace_path);
     ssize_t written = write(STDERR_FILENO, line, (size_t)size);
@@ -151,6 +155,9 @@ choose(PyObject *include, PyObject *exclude, PyObject *own_folder,
 {
     if (refuse() < 0 || set_filters(include, exclude, own_folder) < 0)
         return -1;
+    chooser = PyTuple_GET_SIZE(tracer.include) > 0 ? "--include" : NULL;
+    if (chooser == NULL && is_only)
+        chooser = "--transactions";
     return set_transactions(transactions, is_only, detail);
 }
 

@@ -149,3 +149,31 @@ def test_an_excluded_program_still_runs(tmp_path: Path) -> None:
     with marey.open(trace) as opened:
         assert list(opened.calls()) == []
         assert opened.check() == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("./app.py", {"<module>", "own"}),
+        ("app.py", {"<module>", "own"}),
+        ("parts/", {"<module>", "part"}),
+        ("./parts/", {"<module>", "part"}),
+        ("parts/**", {"<module>", "part"}),
+        ("parts", set()),
+    ],
+)
+def test_files_are_named_as_people_name_them(
+    pattern: str, names: set[str], tmp_path: Path
+) -> None:
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "one.py").write_text("def part(): pass\n")
+    (tmp_path / "app.py").write_text(
+        "import parts.one\ndef own(): parts.one.part()\nown()\n"
+    )
+    done = harness.marey(
+        "run", "-o", "t.marey", "--include", pattern, "app.py", cwd=tmp_path
+    )
+    with marey.open(tmp_path / "t.marey") as opened:
+        assert {call.name for call in opened.calls() if call.file} == names
+    says = "; nothing that ran matches --include; next:" in done.stderr
+    assert says == (not names)

@@ -77,26 +77,30 @@ codes_utf8(PyObject *text)
 
 /* ---- filters ---- */
 
+/* As a person names a file: whole, from the folder the program began in (`./app.py`,
+ * too), or by the end of its path. A folder's name with its slash is all in it. */
 static bool
 matches_file(const char *pattern, const char *file)
 {
     const char *folder = PyBytes_AS_STRING(tracer.folder);
     size_t folder_size = (size_t)PyBytes_GET_SIZE(tracer.folder);
-    size_t size = strlen(pattern);
 
-    if (fnmatch(pattern, file, 0) == 0)
-        return true;
-    if (strncmp(file, folder, folder_size) == 0 &&
-        fnmatch(pattern, file + folder_size, 0) == 0)
-        return true;
-    if (pattern[0] == '/')
-        return false;
-    char *anywhere = malloc(size + 3);
+    while (strncmp(pattern, "./", 2) == 0)
+        pattern += 2;
+    size_t size = strlen(pattern);
+    char *anywhere = malloc(size + sizeof("*/*"));
     if (anywhere == NULL)
         return false;
+    char *whole = anywhere + 2;
     memcpy(anywhere, "*/", 2);
-    memcpy(anywhere + 2, pattern, size + 1);
-    bool is_match = fnmatch(anywhere, file, 0) == 0;
+    memcpy(whole, pattern, size);
+    memcpy(whole + size, "*", 2);
+    if (size > 0 && whole[size - 1] != '/')
+        whole[size] = '\0';
+    bool is_match = fnmatch(whole, file, 0) == 0 ||
+                    (strncmp(file, folder, folder_size) == 0 &&
+                     fnmatch(whole, file + folder_size, 0) == 0) ||
+                    (whole[0] != '/' && fnmatch(anywhere, file, 0) == 0);
     free(anywhere);
     return is_match;
 }
