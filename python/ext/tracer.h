@@ -257,7 +257,7 @@ struct callers_of_code {
 /* Pairs by their addresses: only of callees that are recorded, and of C functions only
  * while no function of the program is filtered out: then each call goes the slow way
  * and its caller is looked at. */
-#define CALLERS_TABLE 4096
+#define CALLERS_TABLE 16384
 extern _Atomic(struct callers_entry *) callers_table[CALLERS_TABLE]; /* never NULL */
 
 static inline size_t

@@ -33,10 +33,12 @@ struct callers_entry callers_nothing;
 #define NOTHING_512                                                                    \
     NOTHING_64, NOTHING_64, NOTHING_64, NOTHING_64, NOTHING_64, NOTHING_64,            \
         NOTHING_64, NOTHING_64
+#define NOTHING_4096                                                                   \
+    NOTHING_512, NOTHING_512, NOTHING_512, NOTHING_512, NOTHING_512, NOTHING_512,      \
+        NOTHING_512, NOTHING_512
 _Atomic(struct callers_entry *) callers_table[CALLERS_TABLE] = {
-    NOTHING_512, NOTHING_512, NOTHING_512, NOTHING_512,
-    NOTHING_512, NOTHING_512, NOTHING_512, NOTHING_512};
-static_assert(CALLERS_TABLE == 8 * 512, "as many as there are");
+    NOTHING_4096, NOTHING_4096, NOTHING_4096, NOTHING_4096};
+static_assert(CALLERS_TABLE == 4 * 4096, "as many as there are");
 
 static struct pairs *_Atomic all; /* NULL: none yet; replaced by larger ones */
 static uint32_t entry_count;
