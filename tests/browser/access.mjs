@@ -4,11 +4,10 @@
 import { start } from './driver.mjs'
 
 const [address] = process.argv.slice(2)
-const { browser, page, shown, session, settle } = await start({
+const { browser, page, shown, session, act, idle, open } = await start({
     reducedMotion: 'reduce',
 })
-await page.goto(address)
-await settle('session.hasData')
+await open(address)
 
 /** Texts whose contrast is below 4.5, or 3 where they are large. */
 const pale = () =>
@@ -66,7 +65,6 @@ shown.pale = {}
 const look = async (name) => {
     if (process.env.MAREY_SHOTS)
         await page.screenshot({ path: `${process.env.MAREY_SHOTS}/${name}.png` })
-    await page.waitForTimeout(120)
     Object.assign(
         shown.pale,
         Object.fromEntries(
@@ -79,11 +77,12 @@ for (const theme of ['light', 'dark']) {
         await page.focus('#overlay')
         await page.keyboard.press('t')
     }
-    await page.evaluate('marey.running().session.choose(null)')
+    await act('session.choose(null)')
     await page.click('#tab-call')
     await look(`${theme} start`)
-    await page.evaluate(
-        `(() => { const { app, session } = marey.running(); const time = session.whole.to / 2; app.goTo({ lane: 0, depth: 1, time, begin: time, end: time, fn: 0 }) })()`,
+    const time = (await session('session.whole.to')) / 2
+    await act(
+        `app.goTo({ lane: 0, depth: 1, time: ${time}, begin: ${time}, end: ${time}, fn: 0 })`,
     )
     await page.waitForSelector('#call-facts .facts')
     await look(`${theme} call`)
@@ -93,7 +92,7 @@ for (const theme of ['light', 'dark']) {
     await look(`${theme} functions`)
     await page.click('#tab-flame')
     await look(`${theme} flame`)
-    await page.evaluate('marey.running().session.setPlayhead(marey.running().session.whole.to / 2)')
+    await act('session.setPlayhead(session.whole.to / 2)')
     await page.click('#tab-film')
     await look(`${theme} film`)
     await page.focus('#overlay')

@@ -38,7 +38,7 @@ needs_browser = pytest.mark.skipif(
 )
 
 
-def browse(script: str, *words: object, timeout: int = 100) -> Any:
+def browse(script: str, *words: object, timeout: int = 400) -> Any:
     """What a script of this folder prints, which is JSON."""
     ran = subprocess.run(
         ["node", HERE / script, *map(str, words)],

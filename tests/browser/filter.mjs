@@ -3,13 +3,11 @@
 import { start } from './driver.mjs'
 
 const [address] = process.argv.slice(2)
-const { browser, page, shown, session, until, settle, rows } = await start()
-await page.goto(address)
-await settle('session.hasData')
+const { browser, page, shown, session, until, settle, open, place, rows } = await start()
+await open(address)
 const table = async () => {
     await page.keyboard.press('2')
     await page.waitForSelector('tr[data-function]')
-    await page.waitForTimeout(300)
     return rows('tr[data-function]')
 }
 const depths = () => session('session.states.map((state) => state.rows)')
@@ -20,19 +18,14 @@ await page.keyboard.press('l') // library code folds
 await ready()
 shown.ownDepths = await depths()
 shown.own = await table()
-await page.waitForTimeout(500)
-shown.hash = await page.evaluate('location.hash')
+shown.hash = new URL(await place()).hash
 
 // The address brings it back, with a call chosen at the depth that is now its own.
 await page.mouse.click(700, 160)
 await settle('session.chosen !== null')
-await page.waitForTimeout(500)
-const address2 = await page.evaluate('location.href')
-await page.goto('about:blank')
-await page.goto(address2)
-await settle(
-    'session.hasData && session.chosen !== null && session.filter.foldsLibrary',
-)
+const address2 = await place()
+await open(address2)
+await settle('session.chosen !== null && session.filter.foldsLibrary')
 await settle('session.chosen.fn >= 0')
 await page.waitForSelector('.call-title bdi:not(:text-is("?"))')
 shown.again = await page.textContent('.call-title')
@@ -54,9 +47,10 @@ shown.shallow = await depths()
 await page.fill('#filter-depth', '')
 await page.fill('#filter-shortest', '1500ns')
 await settle('session.filter.shortest === 1500 && session.filterProgress === null')
+await page.keyboard.press('Escape')
 shown.long = (await table()).map((row) => [row.fn, row.cells[1]])
+await page.keyboard.press('i')
 await page.fill('#filter-shortest', 'soon')
-await page.waitForTimeout(500)
 shown.invalid = await page.getAttribute('#filter-shortest', 'aria-invalid')
 await page.click('#filter-clear')
 await ready()

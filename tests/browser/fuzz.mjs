@@ -116,15 +116,18 @@ function drawBroken(index) {
 
 const result = { turns: 0, opened: 0, slowest_ms: 0, memory: [] }
 askAll()
-const end = Date.now() + Number(seconds) * 1000
+// Seconds of this process, so that neighbours on the machine do not count.
+const spent_ms = () => process.cpuUsage().user / 1000
+const end = spent_ms() + Number(seconds) * 1000
+const TURNS_LEAST = 21
 let lastIndex = null
-while (Date.now() < end) {
+while (spent_ms() < end || result.turns < TURNS_LEAST) {
     trace = broken(whole)
-    const start = performance.now()
+    const start = spent_ms()
     const told = askAll()
     lastIndex = told.index ?? lastIndex
     if (lastIndex) drawBroken(lastIndex)
-    result.slowest_ms = Math.max(result.slowest_ms, performance.now() - start)
+    result.slowest_ms = Math.max(result.slowest_ms, spent_ms() - start)
     result.turns++
     result.opened += told.open
     if (result.turns === 20) result.memory.push(memory.buffer.byteLength)

@@ -2,9 +2,8 @@
 import { start } from './driver.mjs'
 
 const [address] = process.argv.slice(2)
-const { browser, page, shown, session, until, settle } = await start()
-await page.goto(address)
-await settle('session.hasData')
+const { browser, page, shown, session, act, until, settle, open, place } = await start()
+await open(address)
 
 // The palette lists them; choosing one shows its lane.
 await page.focus('#overlay')
@@ -20,15 +19,11 @@ await settle(`session.histories.list.length === 1 && ${loaded}`)
 
 // The details of a call lead there, too.
 const count = await session('session.info.lanes.length')
-await page.evaluate(
-    `marey.running().app.goTo({ lane: 0, depth: 1, time: 2500, begin: 2500, end: 2500, fn: 1 })`,
-)
+await act('app.goTo({ lane: 0, depth: 1, time: 2500, begin: 2500, end: 2500, fn: 1 })')
 await page.click('.values button:text-is("word")')
 await settle(`session.histories.list.length === 2 && ${loaded}`)
 await page.keyboard.press('Escape')
-await page.evaluate(
-    `marey.running().session.histories.add({ lane: 0, fn: -1, name: 'Machine.state' })`,
-)
+await act("session.histories.add({ lane: 0, fn: -1, name: 'Machine.state' })")
 await settle(`session.histories.list.length === 3 && ${loaded}`)
 shown.facts = await session(
     'session.histories.list.map((one) => [one.variable.name, one.facts.count])',
@@ -57,27 +52,22 @@ await page.mouse.up()
 shown.playhead = await session('session.playhead')
 
 // The address holds them; taking one away is in it, too.
-await page.waitForTimeout(400)
-const there = await page.evaluate('location.href')
-await page.goto('about:blank')
-await page.goto(there)
-await settle(`session.hasData && session.histories.list.length === 3 && ${loaded}`)
+await open(await place())
+await settle(`session.histories.list.length === 3 && ${loaded}`)
 shown.again = await session('session.histories.list.map((one) => one.variable.name)')
 await page.click('.gutter-strip.history button')
 await settle('session.histories.list.length === 2')
 await until('location.hash.includes("v=") && !location.hash.includes("level")')
 
 // The way of an exception: raised where, caught where.
-await page.evaluate(
-    `marey.running().app.goTo({ lane: 0, depth: 1, time: 12050, begin: 12050, end: 12050, fn: 1 })`,
-)
+await act('app.goTo({ lane: 0, depth: 1, time: 12050, begin: 12050, end: 12050, fn: 1 })')
 await page.waitForSelector('.unwinding .taken')
 shown.unwinding = await page.$$eval('.unwinding code, .unwinding li', (list) =>
     list.map((one) => [...one.querySelectorAll('.how, bdi')].map((part) => part.textContent).join(' ') || one.textContent),
 )
 
 // Line by line: what each changed.
-await page.evaluate('marey.running().session.setPlayhead(7000)')
+await act('session.setPlayhead(7000)')
 await page.focus('#overlay')
 shown.lines = []
 for (const key of ['j', 'j', 'k']) {
@@ -93,9 +83,7 @@ for (const key of ['j', 'j', 'k']) {
 }
 
 // What a filter leaves out has no values left; those of its caller do.
-await page.evaluate(
-    `void marey.running().session.setFilter({ ...marey.running().session.filter, depth: 1 })`,
-)
+await act('session.setFilter({ ...session.filter, depth: 1 })')
 await settle(
     `session.filterProgress === null && session.histories.list[0].note !== ''`,
 )

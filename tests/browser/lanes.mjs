@@ -3,11 +3,10 @@
 import { start } from './driver.mjs'
 
 const [address] = process.argv.slice(2)
-const { browser, page, shown, session, until, settle } = await start({
+const { browser, page, shown, session, until, settle, open } = await start({
     permissions: ['clipboard-read', 'clipboard-write'],
 })
-await page.goto(address)
-await settle('session.hasData')
+await open(address)
 const order = () =>
     session("session.strips.filter((s) => s.kind === 'lane').map((s) => s.state.name)")
 const centre = async (selector) => {
@@ -82,7 +81,6 @@ shown.callNames = await page.$$eval('.call-name', (list) =>
 )
 shown.lineNote = await page.textContent('.line-note')
 await page.keyboard.press('Shift+KeyC')
-await page.waitForTimeout(200)
 shown.copied = await page.evaluate('navigator.clipboard.readText()')
 await page.click('.call-name')
 await settle("session.info.functions.name[session.chosen.fn] === 'inner'")
@@ -102,9 +100,7 @@ await page.focus('[data-lane="0"] [data-part="name"]')
 await page.keyboard.press('Alt+ArrowDown')
 await page.click('[data-lane="0"] .fold')
 const kept = await session('app.places.address()')
-await page.goto('about:blank')
-await page.goto(kept)
-await settle('session.hasData')
+await open(kept)
 shown.keptOrder = await order()
 shown.keptFolds = await session('session.states.map((state) => state.fold)')
 await browser.close()

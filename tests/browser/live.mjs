@@ -2,24 +2,22 @@
 import { start } from './driver.mjs'
 
 const [address] = process.argv.slice(2)
-const { browser, page, shown, session, until, settle } = await start()
-await page.goto(address)
-await settle('session.hasData')
+const { browser, page, shown, session, act, until, settle, open } = await start()
+await open(address)
 shown.live = await page.textContent('#trace-facts')
 const first = await session(
     '({ end: session.whole.to, events: session.info.events, shown: session.span.to })',
 )
 await settle(
     `session.whole.to > ${first.end} && session.info.events > ${first.events}`,
-    20000,
 )
 // The whole was shown, so the whole still is.
 shown.followed = await session('session.span.to >= session.whole.to * 0.99')
 shown.events = [first.events, await session('session.info.events')]
 // A window that the user chose stays where it is.
-await session('session.show({ from: 1000, to: 2000 })')
+await act('session.show({ from: 1000, to: 2000 })')
 const events = await session('session.info.events')
-await settle(`session.info.events > ${events}`, 20000)
+await settle(`session.info.events > ${events}`)
 shown.stayed = await session('session.span.from >= 900 && session.span.to <= 2100')
 await page.keyboard.press('2')
 await page.waitForSelector('tr[data-function]')
@@ -28,7 +26,6 @@ console.log(JSON.stringify({ ready: true }))
 process.stdin.once('data', async () => {
     await until(
         "!document.querySelector('#trace-facts').textContent.includes('recording')",
-        20000,
     )
     shown.ended = await page.textContent('#trace-facts')
     await browser.close()

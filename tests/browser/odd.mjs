@@ -4,16 +4,13 @@ import { join } from 'node:path'
 import { start } from './driver.mjs'
 
 const [shots, ...pages] = process.argv.slice(2)
-const { browser, page, shown, session, settle } = await start()
+const { browser, page, shown, session, act, settle, open } = await start()
 const told = {}
 for (const one of pages) {
     const name = one.slice(0, one.indexOf('='))
     shown.errors.length = 0
-    await page.goto('about:blank')
     const begun = Date.now()
-    await page.goto(one.slice(name.length + 1))
-    await settle('session.hasData', 20000)
-    await page.waitForTimeout(150)
+    await open(one.slice(name.length + 1))
     const result = { ready_ms: Date.now() - begun }
     result.lanes = await session('session.states.length')
     result.rows = await session('session.states[0]?.rows ?? 0')
@@ -21,27 +18,23 @@ for (const one of pages) {
     result.facts = await page.textContent('#trace-facts')
     await page.screenshot({ path: join(shots, `${name}.png`) })
     await page.mouse.click(700, 145)
-    await page.waitForTimeout(200)
     result.title = (await page.$('.call-title'))
         ? (await page.textContent('.call-title')).slice(0, 400)
         : ''
     await page.mouse.move(400, 150)
     result.tip = (await page.textContent('.tip')).slice(0, 400)
     // Far in, far out, and through the tabs.
-    for (const key of ['w', 'w', 'w', 'd', 's', '2', '3', '4']) {
+    for (const key of ['w', 'w', 'w', 'd', 's', '2', '3', '4'])
         await page.keyboard.press(key)
-        await page.waitForTimeout(60)
-    }
     await page.keyboard.press('Space')
-    await page.waitForTimeout(120)
-    await page.keyboard.press('Space')
+    await settle('session.playhead !== null')
+    if (await session('app.film.isPlaying')) await page.keyboard.press('Space')
     await page.keyboard.press('0')
     await settle('!session.target')
     const last = await session('session.states[session.states.length - 1]?.lane ?? -1')
     if (last >= 0) {
         const depth = Math.max((await session('session.states.at(-1).rows')) - 1, 0)
-        await session(`app.timeline.reveal(${last}, ${depth})`)
-        await page.waitForTimeout(150)
+        await act(`app.timeline.reveal(${last}, ${depth})`)
         result.scrolled = await session('session.scrollTop')
     }
     if (last >= 0) {
@@ -58,7 +51,6 @@ for (const one of pages) {
     )
     await page.keyboard.press(result.variables.length > 0 ? 'Enter' : 'Escape')
     await settle('session.histories.list.every((one) => one.facts)')
-    await page.waitForTimeout(150)
     result.tabs = await page.$$eval('.tabs button:not([hidden])', (list) =>
         list.map((tab) => tab.textContent.trim()),
     )

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { start } from './driver.mjs'
 
 const [address, shots] = process.argv.slice(2)
-const { browser, page, shown, session, until, settle, rows } = await start()
-await page.goto(address)
-await settle('session.hasData')
+const { browser, page, shown, session, until, settle, rows, ...driver } = await start()
+const { idle, open, place } = driver
+await open(address)
 shown.firstPicture_ms = await page.evaluate(
     "performance.getEntriesByName('marey-first-picture')[0].startTime",
 )
@@ -55,12 +55,11 @@ await settle('session.area !== null')
 await until(
     "document.querySelector('#functions-table .scope').textContent.startsWith('Selected')",
 )
-await page.waitForTimeout(400)
 shown.area = await session(
     '({ from: session.area.from, to: session.area.to, lanes: session.area.lanes })',
 )
 shown.areaFunctions = await rows('tr[data-function]')
-shown.hash = await page.evaluate('location.hash')
+shown.hash = new URL(await place()).hash
 await page.keyboard.press('Escape')
 
 // Search, and go through what is found.
@@ -87,9 +86,8 @@ await until("document.querySelectorAll('.stack.live li').length > 0")
 const played = await session('session.playhead')
 await settle(`session.playhead > ${played}`)
 await page.keyboard.press('Space')
-await page.waitForTimeout(150)
 const still = await session('session.playhead')
-await page.waitForTimeout(150)
+await idle() // frames in which a film that goes on would move
 shown.paused = still === (await session('session.playhead'))
 shown.stack = await page.$$eval('.stack.live li .link', (list) => list.length)
 await page.keyboard.press('Shift+ArrowRight')
@@ -109,11 +107,7 @@ await page.keyboard.press('Enter')
 shown.tab = await session('session.tab')
 
 // The address shows the same again.
-await page.waitForTimeout(400)
-const address2 = await page.evaluate('location.href')
-await page.goto('about:blank')
-await page.goto(address2)
-await settle('session.hasData')
+await open(await place())
 shown.tabAgain = await session('session.tab')
 shown.frames = await page.evaluate('marey.running().app.timeline.frames')
 await browser.close()

@@ -5,11 +5,10 @@ import { join } from 'node:path'
 import { start } from './driver.mjs'
 
 const [address, folder, other] = process.argv.slice(2)
-const { browser, page, shown, session, until, settle, rows } = await start({
+const { browser, page, shown, session, act, until, settle, open, rows } = await start({
     permissions: ['clipboard-read', 'clipboard-write'],
 })
-await page.goto(address)
-await settle('session.hasData')
+await open(address)
 
 const edges = () =>
     page.$$eval('#functions-aside section', (sections) =>
@@ -31,7 +30,6 @@ async function command(name) {
     await page.keyboard.press('Shift+Period')
     await page.keyboard.type(name)
     await page.keyboard.press('Enter')
-    await page.waitForTimeout(150)
 }
 const clipboard = () => page.evaluate('navigator.clipboard.readText()')
 
@@ -44,7 +42,6 @@ async function told(scope) {
     const window = { functions: await rows('tr[data-function]') }
     await page.click('tr[data-function="app:middle"] .link')
     await page.waitForSelector('#functions-aside [data-edge]')
-    await page.waitForTimeout(150)
     window.edges = await edges()
     await command('report this window')
     window.command = await clipboard()
@@ -68,9 +65,7 @@ async function told(scope) {
     return window
 }
 shown.whole = await told('Whole')
-await page.evaluate(
-    'marey.running().session.chooseArea({ from: 30500.4, to: 70499.6, lanes: [0] })',
-)
+await act('session.chooseArea({ from: 30500.4, to: 70499.6, lanes: [0] })')
 shown.area = await told('Selected')
 await command('address of this view')
 shown.address = await clipboard()

@@ -3,9 +3,8 @@
 import { start } from './driver.mjs'
 
 const [address] = process.argv.slice(2)
-const { browser, page, shown, session, until, settle } = await start()
-await page.goto(address)
-await settle('session.hasData')
+const { browser, page, shown, session, until, settle, open } = await start()
+await open(address)
 await page.click('#tab-transactions')
 const table = () =>
     page.$$eval('tr[data-transaction]', (list) =>

@@ -485,9 +485,9 @@ def test_a_trace_that_is_busy_refuses_its_own_thread(long_trace: Path) -> None:
 
 def test_calls_of_a_long_trace_come_at_once(long_trace: Path) -> None:
     with marey.open(long_trace) as trace:
-        started = time.perf_counter()
+        started = time.process_time()
         next(trace.calls())
-        assert time.perf_counter() - started < 0.1
+        assert time.process_time() - started < 0.1
         assert sum(1 for _ in trace.calls()) == 400_000
 
 

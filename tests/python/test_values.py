@@ -549,12 +549,12 @@ class Large:
 
 def test_repr_user_asks_within_limits(tmp_path: Path) -> None:
     path = tmp_path / "t.marey"
-    began = time.monotonic()
+    began = time.process_time()
     with marey.record(path, repr="user", include=["nothing"]):
         for value in (Loud(), Slow(), Slow(), Broken(), Broken(), Large(), [Loud()], 5):
             marey.log("v", value)
         marey.log("point", Point(1))
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
     assert (Slow.asked, Broken.asked) == (1, 1)
     with marey.open(path) as trace:
         assert trace.check() == ([], 0)

@@ -53,6 +53,11 @@ export class Client {
     for (const listener of this.listeners) listener(this.busy[0] || this.busy[1])
   }
 
+  /** No question is being answered, none waits. */
+  get isIdle(): boolean {
+    return this.quick.isIdle && (this.walker?.isIdle ?? true)
+  }
+
   onBusy(listener: (busy: boolean) => void): void {
     this.listeners.push(listener)
   }
@@ -133,6 +138,10 @@ class Line {
   /** Is a question of this key being answered? */
   runs(key: string): boolean {
     return this.running?.key === key
+  }
+
+  get isIdle(): boolean {
+    return this.running === null && this.waiting.length === 0
   }
 
   takeWaiting(): Pending[] {

@@ -23,7 +23,7 @@ import type { Chosen, Session } from '../view/session'
 import { Finder, showMoment } from './finder'
 import { keymap } from './keymap'
 import { Places } from './places'
-import { keepTheme, keptTheme, laneTitle } from './share'
+import { isLeaving, keepTheme, keptTheme, laneTitle } from './share'
 import { SourceView } from './source'
 import { Transactions } from './transactions'
 
@@ -293,6 +293,20 @@ export class App {
       `Time line of ${info.lanes.length} lanes over ` +
         `${formatDuration(info.duration_ns)}. The tables below hold the same as text.`,
     )
+  }
+
+  /** What was begun and has not ended, by name. While there is nothing, all that the
+   * page shows is so. The address is not counted: it follows later, on purpose. */
+  underWay(): string[] {
+    const { session } = this
+    const facts: [string, boolean][] = [
+      ['a question to a worker', !session.client.isIdle],
+      ['a picture', this.timeline.isDrawing],
+      ['a filter', this.filters.isWaiting || session.filterProgress !== null],
+      ['a copy', isLeaving()],
+      ['the film', this.film.isPlaying],
+    ]
+    return facts.filter(([, isSo]) => isSo).map(([name]) => name)
   }
 
   zoom(factor: number): void {

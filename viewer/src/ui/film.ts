@@ -21,7 +21,7 @@ const LINES_NEED = ', where --log lines:PATTERN logged it'
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4, 8]
 
 export class Film {
-  private isPlaying = false
+  isPlaying = false
   private last = 0
   private speed = 1
   private asked = -1

@@ -117,6 +117,11 @@ export class Filters {
     this.shortest.value = filter.shortest > 0 ? formatDuration(filter.shortest) : ''
   }
 
+  /** What was typed is not applied yet. */
+  get isWaiting(): boolean {
+    return this.timer !== 0
+  }
+
   private later(): void {
     clearTimeout(this.timer)
     this.timer = window.setTimeout(() => this.apply(), PAUSE_MS)
@@ -124,6 +129,7 @@ export class Filters {
 
   private apply(): void {
     clearTimeout(this.timer)
+    this.timer = 0
     const shortest = parseDuration(this.shortest.value)
     const isWrong = shortest === null && this.shortest.value.trim() !== ''
     this.shortest.setAttribute('aria-invalid', String(isWrong))

@@ -34,6 +34,11 @@ export class Places {
     })
   }
 
+  /** The address is to follow what is shown, and has not yet. */
+  get isWaiting(): boolean {
+    return this.timer !== 0
+  }
+
   /** The address of what is shown now. */
   address(): string {
     history.replaceState(null, '', '#' + writePlace(this.place()))

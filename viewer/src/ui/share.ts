@@ -22,11 +22,20 @@ export function keepTheme(isDark: boolean): void {
   }
 }
 
+let leaving = 0
+
+/** Is a copy or a picture on its way out of the page? */
+export function isLeaving(): boolean {
+  return leaving > 0
+}
+
 export async function copyText(text: string, what: string): Promise<void> {
+  leaving++
   await navigator.clipboard.writeText(text).then(
     () => announce(`${what} copied`),
     () => announce('copying is not allowed here'),
   )
+  leaving--
 }
 
 /** The chosen call as text, as the panel shows it; else the table; else the stack. */
@@ -79,7 +88,9 @@ export function savePicture(timeline: Timeline, name: string): void {
   const context = picture.getContext('2d')
   context?.drawImage(canvas, 0, 0)
   context?.drawImage(overlay, 0, 0)
+  leaving++
   picture.toBlob((blob) => {
+    leaving--
     if (!blob) return
     const link = document.createElement('a')
     link.href = URL.createObjectURL(blob)

@@ -84,6 +84,11 @@ export class Timeline {
     if (this.frame === 0) this.frame = requestAnimationFrame(() => this.draw())
   }
 
+  /** What is shown is not yet what the session says, or is still gliding there. */
+  get isDrawing(): boolean {
+    return this.frame !== 0 || this.session.target !== null
+  }
+
   private draw(): void {
     const start = performance.now()
     const { session } = this
