@@ -10,9 +10,39 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "query/clock.h"
+
 #define HISTOGRAM_BITS 6
 #define HISTOGRAM_BUCKETS (1 << HISTOGRAM_BITS)
 #define HISTOGRAM_BLOCKS (64 - HISTOGRAM_BITS)
+
+/* How many durations, their sum, and between what they lie. Usable when all zero. */
+struct durations {
+    uint64_t count;
+    int64_t sum_ns;
+    int64_t min_ns, max_ns; /* of nothing: 0 */
+};
+
+static inline void
+durations_add(struct durations *to, const struct durations *from)
+{
+    if (from->count == 0)
+        return;
+    if (to->count == 0 || from->min_ns < to->min_ns)
+        to->min_ns = from->min_ns;
+    if (to->count == 0 || from->max_ns > to->max_ns)
+        to->max_ns = from->max_ns;
+    to->sum_ns = clock_sum(to->sum_ns, from->sum_ns);
+    to->count += from->count;
+}
+
+static inline void
+durations_take(struct durations *to, int64_t duration_ns)
+{
+    const struct durations one = {1, duration_ns, duration_ns, duration_ns};
+
+    durations_add(to, &one);
+}
 
 /* Blocks of many histograms. Usable when all zero. */
 struct histogram_pool {

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/checksum.h"
 #include "base/memory.h"
 #include "base/table.h"
 #include "query/history/impl.h"
@@ -177,16 +178,6 @@ take_step(struct making *make, struct marey_trace *trace, const struct marey_ste
         history_each(trace, step, take_value, make);
 }
 
-static uint32_t
-hash_of(const uint8_t *bytes, size_t size)
-{
-    uint32_t h = UINT32_C(2166136261); /* FNV-1a: the same in every trace */
-
-    for (size_t i = 0; i < size; i++)
-        h = (h ^ bytes[i]) * UINT32_C(16777619);
-    return h ^ (h >> 15);
-}
-
 /* Values no sample has any more stay: they are bounded, too. */
 static enum marey_status
 lay_out(const struct making *make, uint8_t **bytes, size_t *size_bytes,
@@ -216,8 +207,9 @@ lay_out(const struct making *make, uint8_t **bytes, size_t *size_bytes,
         memcpy(out + sizeof(header), make->samples, samples_size);
     for (uint32_t i = 0; i < header.value_count; i++) {
         const struct marey_intern_item *item = &make->texts.items[i];
-        struct marey_history_value value = {text_at, (uint32_t)item->size_bytes,
-                                            hash_of(item->bytes, item->size_bytes)};
+        struct marey_history_value value = {
+            text_at, (uint32_t)item->size_bytes,
+            marey_checksum32(item->bytes, item->size_bytes)};
         memcpy(out + header.values_at + i * sizeof(value), &value, sizeof(value));
         if (item->size_bytes > 0)
             memcpy(out + header.texts_at + text_at, item->bytes, item->size_bytes);

@@ -64,12 +64,13 @@ get_contexts(struct getting *from, struct sums *out)
         context->call_count =
             context->begun_count + (uint64_t)marey_unzigzag(get(from));
         context->raised_count = get(from);
-        context->ended_count = get(from);
-        if (context->ended_count > 0) {
+        context->ended.count = get(from);
+        if (context->ended.count > 0) {
             uint64_t min_ns = get(from);
-            context->min_ns = (int64_t)min_ns;
-            context->max_ns = (int64_t)(min_ns + get(from));
-            context->calls_ns = (int64_t)(get(from) + context->ended_count * min_ns);
+            context->ended.min_ns = (int64_t)min_ns;
+            context->ended.max_ns = (int64_t)(min_ns + get(from));
+            context->ended.sum_ns =
+                (int64_t)(get(from) + context->ended.count * min_ns);
         }
     }
     return true;

@@ -126,12 +126,7 @@ add_duration(struct sums_maker *maker, uint32_t number, int64_t duration_ns)
     struct sums_context *context = context_at(maker, number);
     uint32_t *at = &maker->histogram_of[context->function];
 
-    if (context->ended_count == 0 || duration_ns < context->min_ns)
-        context->min_ns = duration_ns;
-    if (context->ended_count == 0 || duration_ns > context->max_ns)
-        context->max_ns = duration_ns;
-    context->calls_ns = clock_sum(context->calls_ns, duration_ns);
-    context->ended_count++;
+    durations_take(&context->ended, duration_ns);
     if (MAREY_UNLIKELY(*at == 0)) {
         struct histogram *made = lod_array_one(&maker->histograms, sizeof(*made));
         uint32_t *used = lod_array_one(&maker->used, sizeof(*used));

@@ -93,7 +93,7 @@ is_used(const struct sums_context *context)
 {
     return context->self_ns != 0 || context->cost_ps != 0 ||
            context->begun_count != 0 || context->call_count != 0 ||
-           context->raised_count != 0 || context->ended_count != 0;
+           context->raised_count != 0 || context->ended.count != 0;
 }
 
 static bool
@@ -121,12 +121,12 @@ put_contexts(struct putting *to, const struct sums *sums, const uint32_t *number
         put(to, context->begun_count);
         put(to, marey_zigzag((int64_t)(context->call_count - context->begun_count)));
         put(to, context->raised_count);
-        put(to, context->ended_count);
-        if (context->ended_count > 0) {
-            put(to, (uint64_t)context->min_ns);
-            put(to, (uint64_t)context->max_ns - (uint64_t)context->min_ns);
-            put(to, (uint64_t)context->calls_ns -
-                        context->ended_count * (uint64_t)context->min_ns);
+        const struct durations *ended = &context->ended;
+        put(to, ended->count);
+        if (ended->count > 0) {
+            put(to, (uint64_t)ended->min_ns);
+            put(to, (uint64_t)ended->max_ns - (uint64_t)ended->min_ns);
+            put(to, (uint64_t)ended->sum_ns - ended->count * (uint64_t)ended->min_ns);
         }
     }
     free(order);

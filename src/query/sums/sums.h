@@ -41,11 +41,9 @@ struct sums_context {
     uint64_t begun_count;
     uint64_t call_count;
     uint64_t raised_count;
-    uint64_t ended_count;
     int64_t self_ns;
-    int64_t calls_ns; /* durations of those that ended */
-    int64_t min_ns, max_ns;
     uint64_t cost_ps; /* of its own events */
+    struct durations ended;
 };
 
 /* An activation that is not born and over inside the part. */
@@ -191,14 +189,7 @@ sums_add(struct sums_context *to, const struct sums_context *from)
     to->raised_count += from->raised_count;
     to->self_ns = clock_sum(to->self_ns, from->self_ns);
     to->cost_ps += from->cost_ps;
-    if (from->ended_count == 0)
-        return;
-    if (to->ended_count == 0 || from->min_ns < to->min_ns)
-        to->min_ns = from->min_ns;
-    if (to->ended_count == 0 || from->max_ns > to->max_ns)
-        to->max_ns = from->max_ns;
-    to->calls_ns = clock_sum(to->calls_ns, from->calls_ns);
-    to->ended_count += from->ended_count;
+    durations_add(&to->ended, &from->ended);
 }
 
 /* ---- skipping ---- */

@@ -90,14 +90,14 @@ end_call(struct marey_totals *totals, const struct marey_lod *lod,
 {
     struct row *row = &totals->rows[lod->contexts[log->last].function];
 
-    totals_widen(&row->sums, running_ns);
-    totals->is_out_of_memory |= !totals_duration(totals, row, running_ns);
+    durations_take(&row->sums.ended, running_ns);
+    totals_duration(totals, row, running_ns);
     if (log->fate == SUMS_FORGOTTEN)
         return;
     uint32_t edge = edge_of_context(totals, lod, log->last);
     if (edge == MAREY_NO_INDEX)
         return;
-    totals_widen(&totals->edges[edge].sums, running_ns);
+    durations_take(&totals->edges[edge].sums.ended, running_ns);
     totals->edges[edge].sums.raised_count += log->is_raised;
     row->sums.raised_count += log->is_raised;
 }
@@ -145,14 +145,7 @@ add_counts(struct counts *to, const struct sums_context *from)
 {
     to->call_count += from->call_count;
     to->raised_count += from->raised_count;
-    if (from->ended_count == 0)
-        return;
-    if (to->ended_count == 0 || from->min_ns < to->min_ns)
-        to->min_ns = from->min_ns;
-    if (to->ended_count == 0 || from->max_ns > to->max_ns)
-        to->max_ns = from->max_ns;
-    to->calls_ns = clock_sum(to->calls_ns, from->calls_ns);
-    to->ended_count += from->ended_count;
+    durations_add(&to->ended, &from->ended);
 }
 
 static bool
@@ -161,18 +154,11 @@ add_buckets(struct marey_totals *totals, const struct sums *read)
     const struct sums_bucket *buckets = read->buckets.items;
 
     for (size_t i = 0; i < read->buckets.count; i++) {
-        struct row *row = &totals->rows[buckets[i].function];
-        if (row->histogram == 0) {
-            if (!marey_memory_grow(
-                    (void **)&totals->histograms, &totals->histogram_capacity,
-                    totals->histogram_count + 1, sizeof(*totals->histograms)))
-                return false;
-            totals->histograms[totals->histogram_count] = (struct histogram){0};
-            row->histogram = (uint32_t)++totals->histogram_count;
-        }
-        if (!marey_histogram_add_bucket(&totals->pool,
-                                        &totals->histograms[row->histogram - 1],
-                                        buckets[i].bucket, buckets[i].count))
+        struct histogram *histogram =
+            totals_histogram(totals, &totals->rows[buckets[i].function]);
+        if (histogram == NULL ||
+            !marey_histogram_add_bucket(&totals->pool, histogram, buckets[i].bucket,
+                                        buckets[i].count))
             return false;
     }
     return true;

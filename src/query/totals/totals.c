@@ -101,19 +101,30 @@ edge_of(struct marey_totals *totals, struct row *row, const struct frame *frame)
 
 /* ---- sums ---- */
 
-bool
-totals_duration(struct marey_totals *totals, struct row *row, int64_t duration_ns)
+struct histogram *
+totals_histogram(struct marey_totals *totals, struct row *row)
 {
-    if (row->histogram == 0) {
+    if (MAREY_UNLIKELY(row->histogram == 0)) {
         if (!marey_memory_grow((void **)&totals->histograms,
                                &totals->histogram_capacity, totals->histogram_count + 1,
-                               sizeof(*totals->histograms)))
-            return false;
+                               sizeof(*totals->histograms))) {
+            totals->is_out_of_memory = true;
+            return NULL;
+        }
         totals->histograms[totals->histogram_count] = (struct histogram){0};
         row->histogram = (uint32_t)++totals->histogram_count;
     }
-    return marey_histogram_add(&totals->pool, &totals->histograms[row->histogram - 1],
-                               duration_ns);
+    return &totals->histograms[row->histogram - 1];
+}
+
+void
+totals_duration(struct marey_totals *totals, struct row *row, int64_t duration_ns)
+{
+    struct histogram *histogram = totals_histogram(totals, row);
+
+    if (histogram != NULL &&
+        MAREY_UNLIKELY(!marey_histogram_add(&totals->pool, histogram, duration_ns)))
+        totals->is_out_of_memory = true;
 }
 
 /* A running part that is over. */
@@ -139,7 +150,7 @@ add_part(struct counts *sums, const struct part *part, bool is_recursive)
         sums->total_cost += part->total_cost;
     }
     if (part->is_last)
-        totals_widen(sums, part->call_ns);
+        durations_take(&sums->ended, part->call_ns);
 }
 
 MAREY_INLINE void
@@ -231,8 +242,8 @@ take_end(struct marey_totals *totals, const struct beat *beat, int64_t min_ns)
     row->is_called = true;
     add_part(&row->sums, &part, (frame->mark & MARK_RECURSIVE) != 0);
     add_part(&edge->sums, &part, (frame->mark & MARK_EDGE_RECURSIVE) != 0);
-    if (part.is_last && MAREY_UNLIKELY(!totals_duration(totals, row, part.call_ns)))
-        totals->is_out_of_memory = true;
+    if (part.is_last)
+        totals_duration(totals, row, part.call_ns);
 }
 
 /* An activation that was suspended for the last time: dropped, or still waiting. */
@@ -245,9 +256,8 @@ take_forgotten(void *context, const struct activation *activation, bool is_over)
     if (!activation->is_counted || !activation->is_shown)
         return;
     row->sums.open_count += is_over;
-    totals_widen(&row->sums, activation->running_ns);
-    if (!totals_duration(totals, row, activation->running_ns))
-        totals->is_out_of_memory = true;
+    durations_take(&row->sums.ended, activation->running_ns);
+    totals_duration(totals, row, activation->running_ns);
 }
 
 /* ---- the walk ---- */
@@ -331,7 +341,7 @@ list_called(struct marey_totals *totals)
     size_t kept = 0;
     for (size_t i = 0; i < totals->edge_count; i++) {
         const struct counts *sums = &totals->edges[i].sums;
-        if (sums->call_count > 0 || sums->ended_count > 0 || sums->total_ns > 0)
+        if (sums->call_count > 0 || sums->ended.count > 0 || sums->total_ns > 0)
             totals->edges[kept++] = totals->edges[i];
     }
     totals->edge_count = kept;
@@ -402,10 +412,10 @@ fill_total(const struct counts *sums, struct marey_total *out)
     out->open_count = sums->open_count;
     out->total_ns = sums->total_ns;
     out->self_ns = sums->self_ns;
-    out->min_ns = sums->min_ns;
-    out->max_ns = sums->max_ns;
-    if (sums->ended_count > 0)
-        out->mean_ns = sums->calls_ns / (int64_t)sums->ended_count;
+    out->min_ns = sums->ended.min_ns;
+    out->max_ns = sums->ended.max_ns;
+    if (sums->ended.count > 0)
+        out->mean_ns = sums->ended.sum_ns / (int64_t)sums->ended.count;
     out->corrected_self_ns = corrected(sums->self_ns, sums->self_cost);
     out->corrected_total_ns = corrected(sums->total_ns, sums->total_cost);
 }
@@ -423,9 +433,9 @@ percentile(const struct marey_totals *totals, const struct row *row, unsigned pe
         return 0;
     int64_t found = marey_histogram_percentile(
         &totals->pool, &totals->histograms[row->histogram - 1], percent);
-    if (found < row->sums.min_ns)
-        return row->sums.min_ns;
-    return found < row->sums.max_ns ? found : row->sums.max_ns;
+    if (found < row->sums.ended.min_ns)
+        return row->sums.ended.min_ns;
+    return found < row->sums.ended.max_ns ? found : row->sums.ended.max_ns;
 }
 
 void

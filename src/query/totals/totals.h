@@ -18,9 +18,7 @@ struct counts {
     uint64_t open_count;
     int64_t total_ns;
     int64_t self_ns;
-    int64_t min_ns, max_ns;
-    int64_t calls_ns;               /* all durations, those of recursive calls, too */
-    uint64_t ended_count;           /* how many there were */
+    struct durations ended;         /* of recursive calls, too */
     uint64_t total_cost, self_cost; /* picoseconds */
 };
 struct row {
@@ -74,24 +72,15 @@ struct marey_totals {
 
 /* The edge's index, made where it is new; MAREY_NO_INDEX: no memory. */
 uint32_t totals_edge(struct marey_totals *totals, uint32_t caller, uint32_t function);
+/* The durations of the row's calls, by length. NULL: no memory. */
+struct histogram *totals_histogram(struct marey_totals *totals, struct row *row);
 /* Counts a call of the row that lasted so long among its durations. */
-bool totals_duration(struct marey_totals *totals, struct row *row, int64_t duration_ns);
+void totals_duration(struct marey_totals *totals, struct row *row, int64_t duration_ns);
 /* The call is no longer, or newly, among those that are open on the lane. */
 void totals_close(struct marey_totals *totals, struct player_lane *lane,
                   struct frame *frame);
 void totals_open(struct marey_totals *totals, struct player_lane *lane,
                  struct frame *frame);
-
-MAREY_INLINE void
-totals_widen(struct counts *sums, int64_t duration_ns)
-{
-    if (sums->ended_count == 0 || duration_ns < sums->min_ns)
-        sums->min_ns = duration_ns;
-    if (sums->ended_count == 0 || duration_ns > sums->max_ns)
-        sums->max_ns = duration_ns;
-    sums->calls_ns = clock_sum(sums->calls_ns, duration_ns);
-    sums->ended_count++;
-}
 
 /* A player's skip: adds the part that comes, if there are sums of it. */
 bool totals_skip(void *context, struct player *player, struct player_stream *stream);
