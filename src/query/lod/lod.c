@@ -23,7 +23,7 @@ node_is_valid(const struct marey_lod *lod, const struct marey_lod_node *node)
 
     if (node->begin_ns < -TIME_LIMIT || node->end_ns > TIME_LIMIT ||
         node->begin_ns > node->end_ns || node->unit_ns < 1 ||
-        node->unit_ns > TIME_LIMIT / 65536 || node->grain_ns < 0 ||
+        node->unit_ns > TIME_LIMIT / 32768 || node->grain_ns < 0 ||
         node->row_count > 65535 || node->row_first >= header->row_count ||
         node->row_count >= header->row_count - node->row_first ||
         node->hist_first > header->hist_count ||
