@@ -123,6 +123,10 @@ enum marey_status marey_lod_open(const uint8_t *bytes, size_t size_bytes,
  * trace brings along is found without this. */
 bool marey_lod_use(struct marey_trace *trace, const uint8_t *bytes, size_t size_bytes);
 
+/* Only what marey_lod_use() wants of an index: a small fraction of its bytes. Gives
+ * *bytes: free() it; NULL where the index has no sums. False: no memory. */
+bool marey_lod_sums(const struct marey_lod *lod, uint8_t **bytes, size_t *size_bytes);
+
 struct marey_lod_rect {
     float left; /* pixels from the window's left edge, clipped to the window */
     float right;

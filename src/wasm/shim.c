@@ -87,6 +87,7 @@ EXPORT("bytes_free") void bytes_free(void *bytes)
 /* ---- the trace (worker) ---- */
 
 static struct marey_trace *trace; /* owned; NULL: none is open */
+static uint8_t *trace_sums_bytes; /* owned; NULL: none */
 static int64_t shortest_ns;       /* shorter calls are left out */
 
 static bool
@@ -110,8 +111,22 @@ EXPORT("trace_open") int trace_open(double size)
     memset(&failure, 0, sizeof(failure));
     marey_trace_close(trace);
     trace = NULL;
+    free(trace_sums_bytes);
+    trace_sums_bytes = NULL;
     shortest_ns = 0;
     return (int)marey_trace_open_source(&source, &trace, &failure);
+}
+
+/* Totals and trees by addition, from what view_sums() gave of the trace's index. Takes
+ * the bytes. Never fails: what cannot be added is played. */
+EXPORT("trace_sums") void trace_sums(uint8_t *bytes, size_t size)
+{
+    if (trace == NULL || !marey_lod_use(trace, bytes, size)) {
+        free(bytes);
+        return;
+    }
+    free(trace_sums_bytes);
+    trace_sums_bytes = bytes;
 }
 
 EXPORT("trace_info") int trace_info(void)
@@ -393,6 +408,20 @@ EXPORT("view_index") int view_index(uint8_t *bytes, size_t size)
     free(view.index_bytes);
     view.index_bytes = bytes;
     view.index = lod;
+    return 0;
+}
+
+/* What trace_sums() wants of the index; empty where it has no sums. */
+EXPORT("view_sums") int view_sums(void)
+{
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+
+    if (!marey_lod_sums(&view.index, &bytes, &size)) {
+        failure.status = MAREY_NOMEM;
+        return MAREY_NOMEM;
+    }
+    answer_set(bytes, size);
     return 0;
 }
 

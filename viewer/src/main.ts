@@ -51,6 +51,7 @@ async function start(opened: Opened, wasm: Uint8Array<ArrayBuffer>): Promise<Run
   drawing.setIndex(index)
   const session = new Session(opened, info, drawing, client)
   session.plainIndex = index
+  client.useSums(drawing.sums())
   session.hasData = isOpen
   const app = new App(session)
   performance.mark('marey-first-picture')
@@ -113,6 +114,7 @@ async function follow(current: Running, wasm: Uint8Array<ArrayBuffer>): Promise<
     const length = session.span.to - session.span.from
     const wasWhole = session.span.from <= session.whole.from && atEnd
     session.opened = { ...opened, isLive: status.live }
+    session.client.useSums(null)
     await session.client.ask('open', [wasm.slice().buffer, opened.source])
     session.info = opened.info ?? (await session.client.ask('info', []))
     session.drawing.setFunctions(session.info)

@@ -367,3 +367,53 @@ sums_put_end(struct lod_store *store, struct sums_contexts *contexts)
     store->parts.count = kept;
     return !to.is_out_of_memory;
 }
+
+/* ---- sums alone ---- */
+
+static uint64_t
+place_of(uint64_t *end, uint64_t size)
+{
+    uint64_t at = *end;
+
+    *end = (at + size + 7) & ~UINT64_C(7);
+    return at;
+}
+
+bool
+marey_lod_sums(const struct marey_lod *lod, uint8_t **bytes, size_t *size_bytes)
+{
+    const struct marey_lod_header *from = lod->header;
+    struct marey_lod_header header = {
+        .magic = from->magic,
+        .begin_ns = from->begin_ns,
+        .end_ns = from->end_ns,
+        .lane_count = from->lane_count,
+        .lane_first = from->lane_first,
+        .context_count = from->context_count,
+        .part_count = from->part_count,
+        .sums_size = from->sums_size,
+    };
+    size_t contexts_size = from->context_count * sizeof(*lod->contexts);
+    size_t parts_size = from->part_count * sizeof(*lod->parts);
+    uint64_t end = sizeof(header);
+
+    *bytes = NULL;
+    *size_bytes = 0;
+    if (from->part_count == 0)
+        return true;
+    header.lanes_at = place_of(&end, from->lane_count * sizeof(*lod->lanes));
+    header.contexts_at = place_of(&end, contexts_size);
+    header.parts_at = place_of(&end, parts_size);
+    header.sums_at = place_of(&end, from->sums_size);
+    header.size_bytes = end;
+    uint8_t *out = calloc(1, (size_t)end); /* the lanes: of no nodes */
+    if (out == NULL)
+        return false;
+    memcpy(out, &header, sizeof(header));
+    memcpy(out + header.contexts_at, lod->contexts, contexts_size);
+    memcpy(out + header.parts_at, lod->parts, parts_size);
+    memcpy(out + header.sums_at, lod->sums, (size_t)from->sums_size);
+    *bytes = out;
+    *size_bytes = (size_t)end;
+    return true;
+}

@@ -17,6 +17,7 @@ const RANKS: Partial<Record<Verb, number>> = {
   open: 0,
   info: 1,
   filter: 1,
+  sums: 1,
   index: 2,
   call: 3,
   stack: 3,
@@ -40,6 +41,7 @@ export class Client {
   private walker: Line | null = null
   private opening: Requests['open']['args'] | null = null
   private filtering: Requests['filter']['args'] | null = null
+  private sums: Uint8Array | null = null
   private readonly quick: Line
   private readonly busy: [boolean, boolean] = [false, false]
   private readonly listeners: ((busy: boolean) => void)[] = []
@@ -91,10 +93,22 @@ export class Client {
     return this.walker.ask(verb, args, options)
   }
 
+  /** Totals and trees of the trace are made by adding these from now on; null: no more
+   * of those there are. */
+  useSums(sums: Uint8Array | null): void {
+    this.sums = sums
+    if (this.walker && sums) this.giveSums(this.walker, sums)
+  }
+
+  private giveSums(walker: Line, sums: Uint8Array): void {
+    walker.ask('sums', [sums], {}).catch(() => undefined)
+  }
+
   private newWalker(opening: Requests['open']['args']): Line {
     const walker = new Line(this.script, (busy) => this.tell(1, busy))
     walker.ask('open', opening, {}).catch(() => undefined)
     if (this.filtering) walker.ask('filter', this.filtering, {}).catch(() => undefined)
+    if (this.sums) this.giveSums(walker, this.sums)
     return walker
   }
 

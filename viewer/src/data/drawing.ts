@@ -129,6 +129,13 @@ export class Drawing {
     this.tileKeys.fill(null)
   }
 
+  /** What the index knows of totals; null: nothing. */
+  sums(): Uint8Array | null {
+    this.core.run('view_sums')
+    const sums = this.core.answer()
+    return sums.length > 0 ? sums : null
+  }
+
   hasTile(key: string): boolean {
     const slot = this.tileKeys.indexOf(key)
     if (slot >= 0) this.tileUse[slot] = ++this.clock

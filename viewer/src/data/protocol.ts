@@ -180,6 +180,7 @@ export interface Requests {
   open: { args: [wasm: ArrayBuffer, source: Source]; reply: null }
   info: { args: []; reply: TraceInfo }
   index: { args: []; reply: Uint8Array }
+  sums: { args: [sums: Uint8Array]; reply: null }
   filter: {
     args: [functions: Uint8Array | null, depth: number, shortest: number]
     reply: null

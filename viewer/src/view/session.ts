@@ -155,6 +155,7 @@ export class Session {
     this.plainIndex = index
     if (this.hasData && isFiltering(this.filter)) return this.applyFilter()
     this.drawing.setIndex(index)
+    this.client.useSums(this.drawing.sums())
     this.takeIndex()
   }
 
@@ -185,6 +186,7 @@ export class Session {
           : this.plainIndex
       if (filter !== this.filter) return // another one is on its way
       this.drawing.setIndex(index)
+      if (index === this.plainIndex) this.client.useSums(this.drawing.sums())
     } finally {
       if (filter === this.filter) this.filterProgress = null
     }
