@@ -1,17 +1,23 @@
-/* Any bytes at all, opened, walked, summed and checked.
+/* Any bytes at all, opened, walked, summed, indexed and checked.
  *
  * Checksums would stop nearly every mutation at the door, so they are put right first:
  * what a check would catch is not what we are after. The last byte says how to walk,
  * and whether the checksums are to be left alone.
+ *
+ * Of what opens an index of many small parts is made: totals added from it are those
+ * that were played, and one with a few bytes changed does no harm.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/checksum.h"
+#include "marey/answer.h"
 #include "marey/format_get.h"
+#include "marey/lod.h"
 #include "marey/query.h"
 
 #define STEPS_MAX 300000
+#define LEAF_SLICES 4 /* parts of eight events */
 
 struct bytes {
     const uint8_t *data;
@@ -159,22 +165,123 @@ look_at_steps(struct marey_trace *trace, const struct marey_selection *selection
     free(depths);
 }
 
-static void
-look_at_totals(struct marey_trace *trace, const struct marey_selection *selection,
-               size_t *sum)
+/* A number that all of the totals go into. */
+static uint64_t
+look_at_totals(struct marey_trace *trace, const struct marey_selection *selection)
 {
     struct marey_totals *totals = NULL;
     struct marey_total total;
+    uint64_t sum = 0;
 
     if (marey_totals_new(trace, selection, tick, NULL, &totals, NULL) != MAREY_OK)
-        return;
+        return 0;
     for (uint32_t i = 0; i < marey_totals_count(totals); i++) {
         marey_totals_row(totals, i, &total);
-        *sum += (size_t)total.p50_ns;
+        sum = marey_checksum64(&total, sizeof(total)) + sum * 3;
     }
-    for (uint32_t i = 0; i < marey_totals_edge_count(totals); i++)
+    for (uint32_t i = 0; i < marey_totals_edge_count(totals); i++) {
         marey_totals_edge(totals, i, &total);
+        sum = marey_checksum64(&total, sizeof(total)) + sum * 3;
+    }
+    sum += marey_totals_lost_count(totals);
     marey_totals_free(totals);
+    return sum;
+}
+
+/* The same of the tree of calls. */
+static uint64_t
+look_at_tree(struct marey_trace *trace, const struct marey_selection *selection)
+{
+    struct marey_question question = {*selection, tick, NULL, {NULL, 0}};
+    struct marey_answer answer = {0};
+    uint64_t sum = 0;
+
+    if (marey_answer_tree(trace, &question, &answer, NULL) == MAREY_OK)
+        sum = marey_checksum64(answer.bytes, answer.size_bytes);
+    free(answer.bytes);
+    return sum;
+}
+
+static uint64_t
+look_at_sums(struct marey_trace *trace, const struct marey_selection *selection)
+{
+    return look_at_totals(trace, selection) * 3 + look_at_tree(trace, selection);
+}
+
+/* ---- the index ---- */
+
+static void
+look_at_view(const struct marey_lod *lod, size_t *sum)
+{
+    static struct marey_lod_rect rects[256];
+    struct marey_lod_window window = {0, 1000, 100, 0, 0, 16};
+    float buckets[16] = {0};
+    bool is_coarse;
+
+    window.from_ns = lod->header->begin_ns;
+    window.to_ns = lod->header->end_ns;
+    for (uint32_t i = 0; i < lod->header->lane_count && i < 8; i++) {
+        window.lane = i;
+        *sum += marey_lod_row_count(lod, i);
+        *sum += marey_lod_query(lod, NULL, 0, &window, rects, 256, &is_coarse);
+    }
+    marey_lod_density(lod, (const uint8_t *)"", 1, NULL, window.from_ns, window.to_ns,
+                      buckets, 16);
+}
+
+/* Other bytes where the input says so. */
+static void
+spoil(uint8_t *bytes, size_t size, const uint8_t *how, size_t how_size)
+{
+    for (size_t i = 0; i + 3 < how_size && i < 64; i += 4) {
+        size_t at = (size_t)how[i] << 16 | (size_t)how[i + 1] << 8 | how[i + 2];
+        /* Every second one in the last quarter: the sums stand there. */
+        at = i & 4 ? at % size : size - 1 - at % (size / 4 + 1);
+        bytes[at] ^= how[i + 3];
+    }
+}
+
+/* Does the trace bring an index? Its sums may say anything. */
+static bool
+has_index(const struct bytes *bytes)
+{
+    for (size_t at = 0; at + MAREY_EXTENT_ALIGN <= bytes->size_bytes;
+         at += MAREY_EXTENT_ALIGN)
+        if (marey_u32_get(bytes->data + at) == MAREY_EXTENT_MAGIC &&
+            bytes->data[at + 4] == MAREY_EXTENT_INDEX)
+            return true;
+    return false;
+}
+
+static void
+look_at_index(struct marey_trace *trace, const struct marey_selection *selection,
+              const uint64_t *played, const uint8_t *how, size_t how_size, size_t *sum)
+{
+    struct marey_lod_options options = MAREY_LOD_ALL;
+    uint8_t *bytes = NULL;
+    size_t size = 0;
+    struct marey_lod lod;
+
+    options.leaf_slices = LEAF_SLICES;
+    if (marey_lod_build(trace, &options, &bytes, &size, NULL) != MAREY_OK)
+        return;
+    if (marey_lod_open(bytes, size, &lod) != MAREY_OK)
+        abort();
+    look_at_view(&lod, sum);
+    if (marey_lod_use(trace, bytes, size) && played != NULL &&
+        look_at_sums(trace, selection) != *played)
+        abort();
+    uint8_t *spoilt = malloc(size);
+    memcpy(spoilt, bytes, size);
+    spoil(spoilt, size, how, how_size);
+    if (marey_lod_open(spoilt, size, &lod) == MAREY_OK)
+        look_at_view(&lod, sum);
+    if (marey_lod_use(trace, spoilt, size))
+        *sum += look_at_sums(trace, selection);
+    marey_lod_use(trace, bytes, size);
+    *sum += look_at_sums(trace, selection);
+    free(spoilt);
+    free(bytes);
 }
 
 int
@@ -204,7 +311,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         look_at_steps(trace, &all, MAREY_ORDER_TIME, &sum);
         look_at_steps(trace, &some, how & 64 ? MAREY_ORDER_LANE : MAREY_ORDER_TIME,
                       &sum);
-        look_at_totals(trace, how & 128 ? &some : &all, &sum);
+        const struct marey_selection *selection = how & 128 ? &some : &all;
+        uint64_t played = look_at_sums(trace, selection);
+        size_t how_size = size < 65 ? size : 65;
+        look_at_index(trace, selection, has_index(&bytes) ? NULL : &played,
+                      data + size - how_size, how_size - 1, &sum);
         marey_trace_count(trace, NULL);
         marey_trace_check(trace, take_finding, &sum, &findings, NULL);
     }
