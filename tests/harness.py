@@ -31,7 +31,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end, with nothing on its standard input."""
     options.setdefault("stdin", subprocess.DEVNULL)
-    options.setdefault("timeout", 100)
+    options.setdefault("timeout", 300)  # one that hangs; not a slow machine
     return subprocess.run(
         [str(word) for word in command],
         cwd=cwd,

@@ -250,7 +250,7 @@ def fuzz(log: Log) -> Counts:
         corpus.mkdir(parents=True, exist_ok=True)
         limits = (
             f"-max_total_time={FUZZ_SECONDS}",
-            "-timeout=10",
+            "-timeout=60",
             "-rss_limit_mb=2048",
         )
         found = f"-artifact_prefix={folder}/{program.name}-"

@@ -440,9 +440,9 @@ marey_bound_place(uintptr_t key)
 MAREY_INLINE const struct marey_binding *
 marey_bound_at(const struct marey_lane *lane, uint64_t place)
 {
-    return (
-        const struct marey_binding *)(const void *)((const char *)lane + place +
-                                                    offsetof(struct marey_lane, bound));
+    const char *bound = (const char *)lane + offsetof(struct marey_lane, bound);
+
+    return (const struct marey_binding *)(const void *)(bound + place);
 }
 
 /* The place that means this activation, if one does; `what` as resumed. */

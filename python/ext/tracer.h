@@ -1,25 +1,14 @@
 /* The bridge from the interpreter's events to capture.h: what its files share.
  *
  *   module.c      start(), stop() and friends: the face to Python
- *   monitoring.c  hooks of 3.12 and newer (sys.monitoring)
- *   profile.c     hooks of 3.11 (PyEval_SetProfile)
- *   codes.c       code objects to functions: names, filters, source texts
- *   cfunctions.c  C functions and methods to functions
- *   callers.c     where calls are made from
- *   sites.c       which call sites may be switched off
- *   threads.c     names of threads, calls that are open at the start
- *   listen.c      the socket of marey ctl
- *   timer.c       recording for a while now and then
- *   watch.c       what --keep watches: functions, exceptions, log records
- *   logs.c        what is logged without a change of the code: see logs.h
- *   marks.c       spans, instants, counters
- *   transactions.c  units of work: which functions are, what is recorded below them
- *   transaction.c   marey.transaction(): as a decorator and around blocks
- *   values*.c     objects of the program to values of a blob
- *   user_repr.c   what objects say of themselves (--repr=user)
- *   objects.c     objects read through fields of C; arrays.c: numpy, pandas, torch
- *   calibrate.c   what an event costs here
- *   children.c    calls that start a child, or learn of its end
+ *   hooks/        the interpreter's events: one file for 3.12 and newer, one for 3.11;
+ *                 code objects, C functions, places of calls and threads they name
+ *   marks/        what the program itself says: spans, instants, transactions
+ *   logs/         what is logged without a change of the code: see logs/logs.h
+ *   values/       objects of the program as values of a blob: see values/values.h
+ *   control/      from outside: orders by socket or timer, rules of --keep, children
+ *   show/         any object as text or JSON; needs no recording
+ *   reading/      traces as Python objects; knows nothing of this header
  *
  * All of it needs the thread attached (the GIL held where there is one).
  */
@@ -202,6 +191,14 @@ cfunctions_key(PyObject *callable)
     if (type == &PyCFunction_Type || type == &PyCMethod_Type)
         return cfunctions_own_key((PyCFunctionObject *)callable);
     return NULL;
+}
+
+/* The key of an open C call is the frame that made it, made odd: a frame is in one C
+ * call at a time, and one that is not recorded ends no call of another. */
+static inline uintptr_t
+cfunctions_call_key(uintptr_t frame)
+{
+    return frame | 1;
 }
 
 static inline struct marey_function *

@@ -123,8 +123,8 @@ append_large(struct marey_recording *recording, const uint8_t *head, size_t head
     struct definitions *d = &recording->definitions;
 
     slot_end(recording, false);
-    uint64_t now =
-        marey_recording_ticks(recording); /* not before the end of that one */
+    /* Not before the end of the slot that was just ended. */
+    uint64_t now = marey_recording_ticks(recording);
     marey_chunk_append(recording->file,
                        &(struct marey_chunk){.kind = MAREY_EXTENT_DEFINITIONS,
                                              .process = recording->process,

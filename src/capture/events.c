@@ -529,8 +529,10 @@ marey_resume_thrown(struct marey_lane *lane, const struct marey_function *functi
 
 /* ---- arrows ---- */
 
-uint64_t
-marey_flow_out(struct marey_lane *lane)
+/* The arrow of that number begins here; 0: the next number. The number, or 0 where
+ * nothing is recorded. */
+static uint64_t
+flow_out(struct marey_lane *lane, uint64_t flow)
 {
     uint64_t now;
 
@@ -538,23 +540,24 @@ marey_flow_out(struct marey_lane *lane)
     if (lane == NULL)
         return 0;
     struct marey_recording *recording = lane->recording;
-    uint32_t number = atomic_fetch_add(&recording->flow_count, 1) + 1;
-    uint64_t flow = (uint64_t)recording->process << MAREY_FLOW_BITS | number;
+    if (flow == 0)
+        flow = (uint64_t)recording->process << MAREY_FLOW_BITS |
+               (atomic_fetch_add(&recording->flow_count, 1) + 1);
     write_pending(lane);
     write_op_number(lane, MAREY_OP_FLOW_OUT, flow, now, false);
     return flow;
 }
 
+uint64_t
+marey_flow_out(struct marey_lane *lane)
+{
+    return flow_out(lane, 0);
+}
+
 void
 marey_flow_out_as(struct marey_lane *lane, uint64_t flow)
 {
-    uint64_t now;
-
-    lane = arrive(lane, &now);
-    if (lane == NULL)
-        return;
-    write_pending(lane);
-    write_op_number(lane, MAREY_OP_FLOW_OUT, flow, now, false);
+    flow_out(lane, flow);
 }
 
 void

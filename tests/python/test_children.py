@@ -69,7 +69,7 @@ def batches(count: int) -> list[list[str]]:
 
 def outputs(command: Sequence[str | Path], folder: Path) -> tuple[int, str, str]:
     folder.mkdir(exist_ok=True)
-    done = harness.run(command, timeout=100)
+    done = harness.run(command, timeout=300)
     return done.returncode, done.stdout, done.stderr
 
 

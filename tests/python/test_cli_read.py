@@ -26,7 +26,7 @@ def marey(
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=300,
     )
 
 
@@ -444,7 +444,7 @@ def test_ctrl_c_ends_with_130_and_says_nothing(
         time.sleep(0.02)
     child.send_signal(signal.SIGINT)
     try:
-        stderr = child.communicate(timeout=30)[1]
+        stderr = child.communicate(timeout=300)[1]
     finally:
         child.kill()
     if verb == ["show"]:

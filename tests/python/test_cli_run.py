@@ -37,7 +37,7 @@ def run(
         input=data,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
 
 
@@ -175,7 +175,7 @@ def test_the_end_is_that_of_the_program(program: str, tmp_path: Path) -> None:
     ends = []
     for command in (["app.py"], ["-m", "marey", "run", "-q", "app.py"]):
         done = subprocess.run(
-            [sys.executable, *command], cwd=tmp_path, capture_output=True, timeout=60
+            [sys.executable, *command], cwd=tmp_path, capture_output=True, timeout=300
         )
         ends.append((done.returncode, done.stdout, done.stderr))
     assert ends[0] == ends[1]
@@ -334,7 +334,7 @@ def test_open_runs_the_program_and_then_the_viewer(tmp_path: Path) -> None:
         assert child.stdout.readline() == "ran\n"
         assert "http://" in child.stdout.readline()
         child.send_signal(signal.SIGINT)
-        child.communicate(timeout=30)
+        child.communicate(timeout=300)
     finally:
         child.kill()
     assert child.returncode == 5

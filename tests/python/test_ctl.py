@@ -67,7 +67,7 @@ def begin(folder: Path, *command: str) -> subprocess.Popen[str]:
 
 def finish(folder: Path, running: subprocess.Popen[str]) -> None:
     (folder / "stop").touch()
-    assert running.communicate(timeout=20)[0].startswith("2\n")
+    assert running.communicate(timeout=300)[0].startswith("2\n")
     assert running.returncode == 0
 
 

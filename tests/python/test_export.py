@@ -694,7 +694,7 @@ with marey.record(sys.argv[1]):
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("recording") / "t.marey"
-    subprocess.run([sys.executable, "-c", PROGRAM, path], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", PROGRAM, path], check=True, timeout=300)
     return path
 
 
@@ -770,12 +770,12 @@ with marey.open(sys.argv[1]) as trace:
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_trace(tmp_path: Path, form: str) -> None:
     path = tmp_path / "t.marey"
-    subprocess.run([sys.executable, "-c", MANY_CALLS, path], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", MANY_CALLS, path], check=True, timeout=300)
     done = subprocess.run(
         [sys.executable, "-c", MEASURED_EXPORT, path, form],
         check=True,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert int(done.stdout) < 32 * 1024, "kilobytes"

@@ -46,7 +46,7 @@ def outcome(
         input=stdin,
         capture_output=True,
         env=environ,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     return done.returncode, done.stdout, done.stderr

@@ -31,7 +31,7 @@ ANSWERS = (
 
 def run(*words: str | Path) -> tuple[int, bytes, bytes]:
     command = [sys.executable, "-m", "marey", *map(str, words)]
-    done = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, timeout=300, check=False)
     return done.returncode, done.stdout, done.stderr
 
 

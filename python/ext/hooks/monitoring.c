@@ -281,14 +281,6 @@ on_unwind(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     return PC_NONE;
 }
 
-/* The key of an open C call is the frame that made it, made odd: a frame is in one C
- * call at a time, and one that is not recorded ends no call of another. */
-static inline uintptr_t
-c_key(uintptr_t frame)
-{
-    return frame | 1;
-}
-
 /* First sight of a C function, one that is filtered out, or a callee that is none. */
 static MAREY_NOINLINE PyObject *
 call_slow(PyObject *const *args)
@@ -304,7 +296,7 @@ call_slow(PyObject *const *args)
         marey_enter_slow(
             marey_this_lane(),
             cfunctions_made((const struct pc_frame *)frame, args[2], callee, false),
-            c_key(frame));
+            cfunctions_call_key(frame));
         return PC_NONE;
     }
     if (tracer.is_only)
@@ -328,7 +320,7 @@ call_again(PyObject *const *args)
     const struct marey_function *made =
         callers_near((const struct pc_frame *)frame_of(lane), args[2]);
 
-    if (made != NULL && marey_enter(lane, made, c_key(frame_of(lane))))
+    if (made != NULL && marey_enter(lane, made, cfunctions_call_key(frame_of(lane))))
         return PC_NONE;
     const PyMethodDef *key = tracer.has_skipped ? NULL : cfunctions_key(args[2]);
     struct marey_function *callee = key == NULL ? NULL : cfunctions_find(key);
@@ -336,7 +328,7 @@ call_again(PyObject *const *args)
         return call_slow(args);
     const struct pc_frame *frame = (const struct pc_frame *)frame_slow();
     if (marey_enter(lane, cfunctions_made(frame, args[2], callee, true),
-                    c_key(frame_of(lane))))
+                    cfunctions_call_key(frame_of(lane))))
         return PC_NONE;
     return call_slow(args);
 }
@@ -350,7 +342,7 @@ on_call(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 
     (void)self, (void)nargs, (void)names;
     if (MAREY_LIKELY(made != NULL) &&
-        MAREY_LIKELY(marey_enter(lane, made, c_key((uintptr_t)frame))))
+        MAREY_LIKELY(marey_enter(lane, made, cfunctions_call_key((uintptr_t)frame))))
         return PC_NONE;
     return call_again(args);
 }
@@ -361,7 +353,7 @@ c_return_slow(PyObject *const *args)
     if (tracer.is_only && !transactions_is_inside(marey_this_lane()))
         return PC_NONE;
     if (cfunctions_get(args[2]) != NULL)
-        marey_leave_slow(marey_this_lane(), c_key(frame_slow()));
+        marey_leave_slow(marey_this_lane(), cfunctions_call_key(frame_slow()));
     return PC_NONE;
 }
 
@@ -371,7 +363,7 @@ on_c_return(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names
     struct marey_lane *lane = marey_this_lane();
 
     (void)self, (void)nargs, (void)names;
-    if (MAREY_LIKELY(marey_leave(lane, c_key(frame_of(lane)))))
+    if (MAREY_LIKELY(marey_leave(lane, cfunctions_call_key(frame_of(lane)))))
         return PC_NONE;
     return c_return_slow(args);
 }
@@ -383,7 +375,7 @@ on_c_raise(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
     if (tracer.is_only && !transactions_is_inside(marey_this_lane()))
         return PC_NONE;
     if (cfunctions_get(args[2]) != NULL)
-        marey_unwind(marey_this_lane(), c_key(frame_slow()), 0);
+        marey_unwind(marey_this_lane(), cfunctions_call_key(frame_slow()), 0);
     return PC_NONE;
 }
 

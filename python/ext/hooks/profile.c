@@ -29,6 +29,14 @@ oparg_of(const struct pc_frame *frame)
     return *frame->last_instruction >> 8;
 }
 
+/* Whether the frame begins or goes on, not by throw(): then oparg_of() is 0 where it
+ * begins. */
+static inline bool
+is_at_resume(const struct pc_frame *frame)
+{
+    return opcode_of(frame) == RESUME_QUICK || opcode_of(frame) == RESUME;
+}
+
 static inline void
 enter(struct marey_lane *lane, const struct marey_function *function, uintptr_t key)
 {
@@ -37,20 +45,11 @@ enter(struct marey_lane *lane, const struct marey_function *function, uintptr_t 
         marey_enter_slow(lane, function, key);
 }
 
-static inline void
-leave(struct marey_lane *lane, uintptr_t key)
-{
-    if (MAREY_UNLIKELY(!marey_leave(lane, key)))
-        marey_leave_slow(lane, key);
-}
-
 static void
 on_py_call(struct marey_lane *lane, struct pc_frame *frame,
            const struct marey_function *function)
 {
-    int opcode = opcode_of(frame);
-
-    if (opcode == RESUME || opcode == RESUME_QUICK) {
+    if (is_at_resume(frame)) {
         if (oparg_of(frame) == 0)
             enter(lane,
                   callers_made(pc_frame_around(frame), frame->code, NULL, function,
@@ -72,7 +71,7 @@ on_py_return(struct marey_lane *lane, struct pc_frame *frame, PyObject *value)
     if (value == NULL) /* the exception is out of reach of a profile function */
         marey_unwind(lane, (uintptr_t)frame, is_traced ? exceptions_leave(frame) : 0);
     else if (opcode_of(frame) != YIELD_VALUE)
-        leave(lane, (uintptr_t)frame);
+        marey_leave_slow(lane, (uintptr_t)frame);
     else
         marey_yield_slow(lane, (uintptr_t)frame);
 }
@@ -93,9 +92,7 @@ on_followed(struct marey_lane *lane, struct pc_frame *frame,
 {
     uintptr_t key = (uintptr_t)frame;
     bool begins = what == PyTrace_CALL;
-    bool is_start = begins &&
-                    (opcode_of(frame) == RESUME || opcode_of(frame) == RESUME_QUICK) &&
-                    oparg_of(frame) == 0;
+    bool is_start = begins && is_at_resume(frame) && oparg_of(frame) == 0;
 
     if (!begins && function->is_watched && arg != NULL &&
         opcode_of(frame) == YIELD_VALUE)
@@ -146,13 +143,6 @@ is_main_module(const struct pc_frame *frame)
            PyUnicode_CompareWithASCIIString(frame->code->co_name, "<module>") == 0;
 }
 
-/* The key of an open C call: a frame is in one at a time. */
-static inline uintptr_t
-c_key(const struct pc_frame *frame)
-{
-    return (uintptr_t)frame | 1;
-}
-
 /* What a C function is known by. 3.11 makes a bound method of each method it calls, so
  * these are known by their definition; but what belongs to a type is none of the quick
  * ones, for all types share one definition of __new__. */
@@ -179,7 +169,7 @@ on_quick(struct marey_lane *lane, const struct pc_frame *frame, int what, PyObje
 
     switch (what) {
     case PyTrace_CALL:
-        if (opcode_of(frame) != RESUME_QUICK && opcode_of(frame) != RESUME)
+        if (!is_at_resume(frame))
             return false;
         if (oparg_of(frame) != 0) {
             tagged = codes_tagged(frame->code, tracer.extra_index);
@@ -198,8 +188,10 @@ on_quick(struct marey_lane *lane, const struct pc_frame *frame, int what, PyObje
         return (tagged & 1) != 0 && marey_yield(lane, (uintptr_t)frame);
     case PyTrace_C_CALL:
         made = callers_quick(frame, key_of_callee(arg));
-        return made != NULL && marey_enter(lane, made, c_key(frame));
-    case PyTrace_C_RETURN: return marey_leave(lane, c_key(frame));
+        return made != NULL &&
+               marey_enter(lane, made, cfunctions_call_key((uintptr_t)frame));
+    case PyTrace_C_RETURN:
+        return marey_leave(lane, cfunctions_call_key((uintptr_t)frame));
     default: return false;
     }
 }
@@ -236,11 +228,11 @@ on_event_slow(PyFrameObject *object, int what, PyObject *arg)
         struct marey_function *callee = cfunctions_get(arg);
         if (callee == NULL || callee->is_skipped)
             return 0;
-        uintptr_t key = c_key(frame);
+        uintptr_t key = cfunctions_call_key((uintptr_t)frame);
         if (what == PyTrace_C_CALL)
             enter(lane, cfunctions_made(frame, arg, callee, !tracer.has_skipped), key);
         else if (what == PyTrace_C_RETURN)
-            leave(lane, key);
+            marey_leave_slow(lane, key);
         else if (what == PyTrace_C_EXCEPTION)
             marey_unwind(lane, key, 0);
     }
