@@ -102,6 +102,32 @@ def test_what_is_damaged_stays_as_damaged(tmp_path: Path) -> None:
     assert run("check", tmp_path / "packed.marey")[0] == run("check", path)[0] == 1
 
 
+def test_source_texts_are_packed_and_stand_there_once(tmp_path: Path) -> None:
+    long = b"".join(b"def f%d():\n    return %d\n" % (i, i * i) for i in range(400))
+    texts = {"a.py": long, "b.py": b"x", "c.py": random.Random(4).randbytes(3000)}
+    builder = trace_builder.Builder()
+    for _ in range(3):
+        process = builder.process()
+        for name, text in texts.items():
+            process.file(name, builder.source(process, name, text))
+        other = builder.source(process, "d.py", long)  # the same text, another file
+        process.file("d.py", other)
+    path = builder.write(tmp_path / "t.marey")
+    packed = tmp_path / "packed.marey"
+    marey.pack(path, packed)
+    with marey.open(packed) as trace:
+        for name, text in texts.items():
+            assert trace.source(name) == text
+        assert trace.source("d.py") == long
+    assert reference_reader.read(packed).problems == []
+    assert run("check", packed)[0] == 0
+    assert path.read_bytes().count(b"MCHK\x05") == 12
+    assert packed.read_bytes().count(b"MCHK\x05") == 4
+    assert packed.stat().st_size < path.stat().st_size - 5 * len(long)
+    marey.pack(packed, tmp_path / "again.marey")
+    assert (tmp_path / "again.marey").read_bytes() == packed.read_bytes()
+
+
 def index(path: Path) -> bytes:
     made: bytes = _view.open(path)[1]
     return made

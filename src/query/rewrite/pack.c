@@ -3,8 +3,9 @@
  * Every chunk keeps its serials, number and first_index, so what is read is the same to
  * the last byte: calls, losses, damage. Chunks that were still open are closed as far
  * as they went. What is packed already, or whose payload is damaged, is copied with its
- * checks; what no reader could see (holes, garbage, second copies) is left out. At the
- * end stands the index of the view, so that who gets the trace sees it at once.
+ * checks; what no reader could see (holes, garbage, second copies) is left out. Source
+ * texts are compressed better, and stand there once. At the end stands the index of the
+ * view, so that who gets the trace sees it at once.
  */
 #include <stdlib.h>
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/checksum.h"
+#include "base/memory.h"
 #include "marey/format_put.h"
 
 enum marey_status
@@ -85,18 +86,84 @@ pack(struct trace_writer *writer, struct marey_extent_header *header,
                                         .snapshot_size = header->snapshot_size};
     bool is_events = header->kind == MAREY_EXTENT_EVENTS;
 
-    if (header->kind == MAREY_EXTENT_SOURCE || header->kind == MAREY_EXTENT_LEFT_OUT ||
-        header->codec != MAREY_CODEC_NONE)
+    if (header->kind == MAREY_EXTENT_LEFT_OUT || header->codec != MAREY_CODEC_NONE)
         return false;
     return is_events
                ? marey_pack_events(&writer->packer, &extent, payload)
                : marey_pack_records(&writer->packer, payload, header->payload_size);
 }
 
+/* ---- source texts ---- */
+
+/* The text of the payload, expanded. False: it cannot be told. */
+static bool
+read_source(struct trace_writer *writer, const struct marey_extent_header *header,
+            const uint8_t *payload, struct marey_source_head *head,
+            struct marey_span *text)
+{
+    if (!marey_source_get(payload, header->payload_size, head))
+        return false;
+    *text = head->stored;
+    if (header->codec == MAREY_CODEC_NONE)
+        return true;
+    if (header->raw_size > marey_raw_size_max(header->payload_size) ||
+        !marey_memory_grow((void **)&writer->text, &writer->text_room,
+                           (size_t)header->raw_size + 1, 1) ||
+        !marey_expand(writer->text, header->raw_size, head->stored.bytes,
+                      head->stored.size_bytes))
+        return false;
+    *text = (struct marey_span){writer->text, header->raw_size};
+    return true;
+}
+
+/* Does the text stand in the file already? Else it does from now on. */
+static bool
+is_known_source(struct trace_writer *writer, const struct marey_source_head *head,
+                const struct marey_span *text)
+{
+    uint64_t place = marey_hash(head->path.bytes, head->path.size_bytes, head->key);
+    uint64_t number = marey_hash(text->bytes, text->size_bytes, place);
+
+    if (marey_table_get(&writer->sources, number) != MAREY_TABLE_NONE)
+        return true;
+    marey_table_put(&writer->sources, number, 1); /* or it is written twice */
+    return false;
+}
+
+static enum marey_status
+write_source(struct trace_writer *writer, struct marey_extent_header *header,
+             const uint8_t *payload)
+{
+    struct marey_encoder *out = &writer->packer.out;
+    struct marey_source_head head;
+    struct marey_span text;
+
+    if (read_source(writer, header, payload, &head, &text)) {
+        if (is_known_source(writer, &head, &text))
+            return MAREY_OK;
+        size_t head_size = (size_t)(head.stored.bytes - payload);
+        if (marey_pack_records(&writer->packer, text.bytes, text.size_bytes) &&
+            out->size_bytes < head.stored.size_bytes &&
+            marey_memory_grow((void **)&writer->text, &writer->text_room,
+                              head_size + out->size_bytes, 1)) {
+            memcpy(writer->text, payload, head_size);
+            memcpy(writer->text + head_size, out->bytes, out->size_bytes);
+            payload = writer->text;
+            header->codec = MAREY_CODEC_ZSTD;
+            header->raw_size = (uint32_t)text.size_bytes;
+            header->payload_size = (uint32_t)(head_size + out->size_bytes);
+        }
+    }
+    header->payload_check = marey_checksum64(payload, header->payload_size);
+    return marey_writer_copy(writer, header, payload);
+}
+
 enum marey_status
 marey_writer_chunk(struct trace_writer *writer, struct marey_extent_header *header,
                    const uint8_t *payload)
 {
+    if (header->kind == MAREY_EXTENT_SOURCE)
+        return write_source(writer, header, payload);
     if (pack(writer, header, payload)) {
         payload = writer->packer.out.bytes;
         header->raw_size = header->payload_size;
@@ -125,5 +192,9 @@ marey_writer_close(struct trace_writer *writer, const struct marey_file_header *
     }
     writer->fd = -1;
     marey_packer_release(&writer->packer);
+    marey_table_release(&writer->sources);
+    marey_memory_free(writer->text);
+    writer->text = NULL;
+    writer->text_room = 0;
     return status;
 }

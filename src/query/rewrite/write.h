@@ -2,6 +2,7 @@
 #ifndef MAREY_QUERY_WRITE_H
 #define MAREY_QUERY_WRITE_H
 
+#include "base/table.h"
 #include "marey/format_encode.h"
 #include "marey/status.h"
 
@@ -12,6 +13,9 @@ struct trace_writer {
     const char *path;           /* borrowed */
     struct marey_error *err;    /* borrowed */
     struct marey_packer packer; /* all zero before the first chunk */
+    struct marey_table sources; /* hashes of texts that stand in the file by now */
+    uint8_t *text;              /* owned; of the latest one */
+    size_t text_room;
 };
 
 struct marey_trace;
@@ -23,7 +27,9 @@ struct marey_file_header marey_packed_header(const struct marey_trace *trace,
 /* Makes the file, which must not be there yet. */
 enum marey_status marey_writer_open(struct trace_writer *writer, const char *path,
                                     struct marey_error *err);
-/* A closed chunk, packed where that pays. The header says all but where it stands. */
+/* A closed chunk, packed where that pays. The header says all but where it stands. A
+ * source text that stands in the file already is not written again: each process stores
+ * the texts of its own where the set that they share is full. */
 enum marey_status marey_writer_chunk(struct trace_writer *writer,
                                      struct marey_extent_header *header,
                                      const uint8_t *payload);
