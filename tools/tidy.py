@@ -135,30 +135,24 @@ def module_of(name: str) -> str | None:
     return None
 
 
-def include_break(module: str, target: str, quoted: bool) -> str | None:
+def include_break(name: str, module: str, target: str, quoted: bool) -> str | None:
     """Why a file of `module` may not include `target`; None if it may."""
     if target == "Python.h":
         return None if module == "python" else "only python/ext includes Python.h"
     folders = PurePosixPath(target).parts[:-1]
+    if not folders:
+        return None
+    folder = folders[0]
     if folders == ("marey",):
         owner = face_owner(target)
-        if owner in {module, "base"} | FACES_ALLOWED[module]:
-            return None
-        return f"{module} may not use {owner}: {target}"
-    if module == "python" and quoted and folders and folders[0] in EXT_ALLOWED:
-        return None
-    if quoted and folders and folders[0] not in (module, "base"):
-        return f"{target} is private to {folders[0]}; include a face of it"
-    return None
-
-
-def room_break(name: str, target: str) -> str | None:
-    """Why a file of a room of python/ext may not include a header of another."""
-    room, other = PurePosixPath(name).parts[-2], PurePosixPath(target).parts[0]
-    if not name.startswith("python/ext/") or room not in EXT_ALLOWED:
-        return None
-    if other in EXT_ALLOWED and other not in {room} | EXT_ALLOWED[room]:
-        return f"{room} may not use {other}: {target}"
+        allowed = {module, "base"} | FACES_ALLOWED[module]
+        return None if owner in allowed else f"{module} may not use {owner}: {target}"
+    if module == "python" and folder in EXT_ALLOWED:
+        room = PurePosixPath(name).parts[2]  # of a file in no room: its own name
+        allowed = {room} | EXT_ALLOWED.get(room, set(EXT_ALLOWED))
+        return None if folder in allowed else f"{room} may not use {folder}: {target}"
+    if quoted and folder not in (module, "base"):
+        return f"{target} is private to {folder}; include a face of it"
     return None
 
 
@@ -173,7 +167,7 @@ def check_includes(name: str, lines: list[str]) -> Iterator[tuple[int, str]]:
         match = INCLUDE.match(line)
         if match:
             target, quoted = match[1] or match[2], match[1] is not None
-            reason = include_break(module, target, quoted) or room_break(name, target)
+            reason = include_break(name, module, target, quoted)
             if reason:
                 yield number, reason
 

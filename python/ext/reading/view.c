@@ -42,8 +42,33 @@ struct made {
     size_t size_bytes;
 };
 
+/* What was made: names and bytes, or bytes alone (new); NULL with an exception where it
+ * failed. Frees what was made. */
+static PyObject *
+give(struct made *made, enum marey_status status, struct marey_error *err)
+{
+    PyObject *result = NULL;
+
+    if (status != MAREY_OK) {
+        err->status = status;
+        raise_error(err);
+    } else if (made->info.bytes != NULL) {
+        result =
+            Py_BuildValue("y#y#", made->info.bytes, (Py_ssize_t)made->info.size_bytes,
+                          made->bytes, (Py_ssize_t)made->size_bytes);
+    } else {
+        result = PyBytes_FromStringAndSize((const char *)made->bytes,
+                                           (Py_ssize_t)made->size_bytes);
+    }
+    free(made->info.bytes);
+    free(made->bytes);
+    return result;
+}
+
+/* Names and the index; of a sample, unless `sample_events` is 0. */
 static enum marey_status
-make_index(const char *path, struct made *out, struct marey_error *err)
+make_index(const char *path, uint64_t sample_events, struct made *out,
+           struct marey_error *err)
 {
     struct marey_lod_options options = MAREY_LOD_ALL;
     struct marey_trace *trace = NULL;
@@ -52,8 +77,11 @@ make_index(const char *path, struct made *out, struct marey_error *err)
     options.parallel = marey_parallel;
     if (status == MAREY_OK)
         status = marey_answer_info(trace, &out->info);
-    if (status == MAREY_OK)
+    if (status == MAREY_OK && sample_events == 0)
         status = marey_lod_build(trace, &options, &out->bytes, &out->size_bytes, err);
+    else if (status == MAREY_OK)
+        status = marey_lod_build_coarse(trace, &options, sample_events, &out->bytes,
+                                        &out->size_bytes, err);
     marey_trace_close(trace);
     return status;
 }
@@ -64,44 +92,15 @@ view_open(PyObject *Py_UNUSED(module), PyObject *arguments)
     struct marey_error err = {.status = MAREY_NOMEM};
     struct made made = {0};
     enum marey_status status;
-    PyObject *path = NULL, *result = NULL;
+    PyObject *path = NULL;
 
     if (!PyArg_ParseTuple(arguments, "O&:open", PyUnicode_FSConverter, &path))
         return NULL;
     Py_BEGIN_ALLOW_THREADS
-        status = make_index(PyBytes_AS_STRING(path), &made, &err);
+        status = make_index(PyBytes_AS_STRING(path), 0, &made, &err);
     Py_END_ALLOW_THREADS
     Py_DECREF(path);
-
-    if (status != MAREY_OK) {
-        err.status = status;
-        raise_error(&err);
-    } else {
-        result =
-            Py_BuildValue("y#y#", made.info.bytes, (Py_ssize_t)made.info.size_bytes,
-                          made.bytes, (Py_ssize_t)made.size_bytes);
-    }
-    free(made.info.bytes);
-    free(made.bytes);
-    return result;
-}
-
-static enum marey_status
-make_coarse(const char *path, uint64_t sample_events, struct made *out,
-            struct marey_error *err)
-{
-    struct marey_lod_options options = MAREY_LOD_ALL;
-    struct marey_trace *trace = NULL;
-    enum marey_status status = marey_trace_open(path, &trace, err);
-
-    options.parallel = marey_parallel;
-    if (status == MAREY_OK)
-        status = marey_answer_info(trace, &out->info);
-    if (status == MAREY_OK)
-        status = marey_lod_build_coarse(trace, &options, sample_events, &out->bytes,
-                                        &out->size_bytes, err);
-    marey_trace_close(trace);
-    return status;
+    return give(&made, status, &err);
 }
 
 static PyObject *
@@ -110,29 +109,23 @@ view_coarse(PyObject *Py_UNUSED(module), PyObject *arguments)
     struct marey_error err = {.status = MAREY_NOMEM};
     struct made made = {0};
     enum marey_status status;
-    PyObject *path = NULL, *result = NULL;
+    PyObject *path = NULL, *result;
     unsigned long long sample_events;
 
     if (!PyArg_ParseTuple(arguments, "O&K:coarse", PyUnicode_FSConverter, &path,
                           &sample_events))
         return NULL;
+    if (sample_events == 0)
+        sample_events = 1; /* 0 is all of it */
     Py_BEGIN_ALLOW_THREADS
-        status = make_coarse(PyBytes_AS_STRING(path), sample_events, &made, &err);
+        status = make_index(PyBytes_AS_STRING(path), sample_events, &made, &err);
     Py_END_ALLOW_THREADS
     Py_DECREF(path);
-
-    if (status == MAREY_OK) {
-        result =
-            Py_BuildValue("y#y#", made.info.bytes, (Py_ssize_t)made.info.size_bytes,
-                          made.bytes, (Py_ssize_t)made.size_bytes);
-    } else if (status == MAREY_USAGE) {
+    result = give(&made, status, &err);
+    if (result == NULL && status == MAREY_USAGE) { /* there is none of this trace */
+        PyErr_Clear();
         result = Py_NewRef(Py_None);
-    } else {
-        err.status = status;
-        raise_error(&err);
     }
-    free(made.info.bytes);
-    free(made.bytes);
     return result;
 }
 
@@ -156,7 +149,7 @@ view_picture(PyObject *Py_UNUSED(module), PyObject *arguments)
     struct marey_error err = {.status = MAREY_NOMEM};
     struct made made = {0};
     enum marey_status status;
-    PyObject *path = NULL, *result = NULL;
+    PyObject *path = NULL;
     unsigned width;
     int is_dark;
 
@@ -168,16 +161,7 @@ view_picture(PyObject *Py_UNUSED(module), PyObject *arguments)
             make_picture(PyBytes_AS_STRING(path), width, is_dark != 0, &made, &err);
     Py_END_ALLOW_THREADS
     Py_DECREF(path);
-
-    if (status != MAREY_OK) {
-        err.status = status;
-        raise_error(&err);
-    } else {
-        result = PyBytes_FromStringAndSize((const char *)made.bytes,
-                                           (Py_ssize_t)made.size_bytes);
-    }
-    free(made.bytes);
-    return result;
+    return give(&made, status, &err);
 }
 
 static PyMethodDef methods[] = {

@@ -3,7 +3,8 @@ import type { Series } from '../model/lanes'
 import type { TraceInfo } from '../model/trace'
 import type { Core } from './core'
 
-export const RECT_BYTES = 20
+const RECT_BYTES = 20
+const PIECE_BYTES = 32
 export const FLAG_DENSE = 1
 export const FLAG_RAISED = 8
 export const FLAG_OPEN = 16
@@ -18,23 +19,31 @@ export const STATE_DIM = 2
 
 const TILE_SLOTS = 64
 
-/** Rectangles of one lane, copied out of the core: columns of one block. */
-export class Rects {
+/** Things between two edges, copied out of the core: columns of one block. */
+class Spread {
   readonly floats: Float32Array
   readonly words: Uint32Array
 
   constructor(
     block: ArrayBuffer,
     readonly count: number,
+    protected readonly stride: number, // words of each
   ) {
     this.floats = new Float32Array(block)
     this.words = new Uint32Array(block)
   }
   left(i: number): number {
-    return this.floats[i * 5]!
+    return this.floats[i * this.stride]!
   }
   right(i: number): number {
-    return this.floats[i * 5 + 1]!
+    return this.floats[i * this.stride + 1]!
+  }
+}
+
+/** Rectangles of one lane. */
+export class Rects extends Spread {
+  constructor(block: ArrayBuffer, count: number) {
+    super(block, count, RECT_BYTES / 4)
   }
   fn(i: number): number {
     return this.words[i * 5 + 2]!
@@ -75,23 +84,10 @@ export interface LaneBox {
   scale: number
 }
 
-/** Pieces of a variable's history, copied out of the core. */
-export class Pieces {
-  readonly floats: Float32Array
-  readonly words: Uint32Array
-
-  constructor(
-    block: ArrayBuffer,
-    readonly count: number,
-  ) {
-    this.floats = new Float32Array(block)
-    this.words = new Uint32Array(block)
-  }
-  left(i: number): number {
-    return this.floats[i * 8]!
-  }
-  right(i: number): number {
-    return this.floats[i * 8 + 1]!
+/** Pieces of a variable's history. */
+export class Pieces extends Spread {
+  constructor(block: ArrayBuffer, count: number) {
+    super(block, count, PIECE_BYTES / 4)
   }
   low(i: number): number {
     return this.floats[i * 8 + 2]!
@@ -335,7 +331,7 @@ export class Drawing {
     this.core.run('view_history_draw', slot, ...window, top, height, scale)
     const { at, size } = this.core.answerView()
     const block = this.core.memory.buffer.slice(at, at + size) as ArrayBuffer
-    return new Pieces(block, size / 32)
+    return new Pieces(block, size / PIECE_BYTES)
   }
 
   flows(from: number, to: number, limit: number): Float64Array {
