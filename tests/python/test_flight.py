@@ -417,20 +417,24 @@ def test_an_asgi_application_under_load(tmp_path: Path) -> None:
 def test_a_recording_on_a_timer_is_many_short_ones(tmp_path: Path) -> None:
     path, alive = tmp_path / "run.marey", threading.active_count()
     with marey.record(path, every=0.2, for_="50ms") as recording:
-        end = time.monotonic() + 1.1
-        while time.monotonic() < end:
+        begun = time.monotonic()
+        while len(list(tmp_path.iterdir())) < 4:
+            assert time.monotonic() < begun + 60
             work(20)
             time.sleep(0.001)
+        spent_s = time.monotonic() - begun
         assert threading.active_count() == alive
     recording.stop()
     made = sorted(tmp_path.iterdir())
-    assert 3 <= len(made) <= 7
+    assert 4 <= len(made) <= spent_s / 0.2 + 2
     assert made[0].name == "run-1.marey"
+    worked = 0
     for one in made[:-1]:
         with whole(one) as trace:
             assert trace.info().duration_ns < 1e9
             assert trace.info().lost_count == 0
-            assert any(call.name == "work" for call in trace.calls())
+            worked += any(call.name == "work" for call in trace.calls())
+    assert worked > 0  # a busy machine may give no turn in some 50 ms
 
 
 def test_a_timer_keeps_what_fits(tmp_path: Path) -> None:
