@@ -90,13 +90,14 @@ enum marey_status marey_answer_unwind(struct marey_trace *trace,
 
 /* The next (or previous) begin or end of a call after (before) a moment; `kinds` says
  * which of them, and `functions` of the selection and the question's `value` narrow it;
- * points have no function (-1). lane MAREY_NO_INDEX: any.
- * `null` when there is none. */
+ * points have no function (-1). Backwards it goes to the selection's start, and
+ * what is at its `max_depth` or deeper is passed over. lane MAREY_NO_INDEX: any.
+ * `null` when there is none; with `step_limit`, none among so many steps (0: all). */
 enum marey_status marey_answer_event(struct marey_trace *trace,
                                      const struct marey_question *question,
                                      uint32_t lane, int64_t time_ns, bool is_backwards,
-                                     unsigned kinds, struct marey_answer *out,
-                                     struct marey_error *err);
+                                     unsigned kinds, uint64_t step_limit,
+                                     struct marey_answer *out, struct marey_error *err);
 
 struct marey_transaction_question {
     struct marey_selection selection; /* functions choose transactions */

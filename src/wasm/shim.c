@@ -255,15 +255,19 @@ trace_calls(uint32_t function, double from_ns, double to_ns, const bool *lanes,
 EXPORT("trace_event")
 int
 trace_event(uint32_t lane, double time_ns, int is_backwards, uint32_t kinds,
-            const bool *functions, const char *value, uint32_t value_size)
+            const bool *functions, const char *value, uint32_t value_size,
+            double from_ns, uint32_t max_depth, double step_limit)
 {
-    struct marey_question question = question_of(-1, -1, NULL, functions);
+    struct marey_question question = question_of(from_ns, -1, NULL, functions);
     struct marey_answer text = {0};
 
     question.value = (struct marey_text){value, value_size};
     question.selection.min_duration_ns = 0; /* a begin that comes late is no next one */
+    if (max_depth > 0)
+        question.selection.max_depth = max_depth;
     return answer_end(marey_answer_event(trace, &question, lane, (int64_t)time_ns,
-                                         is_backwards != 0, kinds, &text, &failure),
+                                         is_backwards != 0, kinds, (uint64_t)step_limit,
+                                         &text, &failure),
                       &text);
 }
 

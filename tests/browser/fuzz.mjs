@@ -83,7 +83,7 @@ function askAll() {
         core.trace_tile(lane, 0, 1 << 20, 4096)
         core.trace_stack(lane, random(2 ** 21))
         core.trace_call(lane, random(4), random(2 ** 21), random(2 ** 22), 1e5)
-        core.trace_event(lane, random(2 ** 21), random(2), random(8), 0, 0, 0)
+        core.trace_event(lane, random(2 ** 21), random(2), random(16), 0, 0, 0, -1, random(9), random(999))
         const begin = random(2 ** 21)
         core.trace_unwind(lane, random(4), begin, begin + random(1000))
         core.trace_values(lane, random(1 << 16))

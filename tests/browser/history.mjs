@@ -82,6 +82,23 @@ for (const key of ['j', 'j', 'k']) {
     ])
 }
 
+// Wherever the playhead is put, the line stands that was logged last in that very call;
+// while the film plays, it follows.
+shown.standing = []
+for (const time of [8600, 8100, 5500, 2900]) {
+    await act(`session.setPlayhead(${time})`)
+    shown.standing.push([
+        await session('app.film.line?.line ?? null'),
+        await page.textContent('.changes'),
+    ])
+}
+await act('session.show({ from: 8000, to: 8400 })')
+await act('session.setPlayhead(8290)')
+await page.keyboard.press('Space')
+await settle('app.film.line?.time_ns === 8300')
+await page.keyboard.press('Space')
+await act('session.show(session.whole)')
+
 // What a filter leaves out has no values left; those of its caller do.
 await act('session.setFilter({ ...session.filter, depth: 1 })')
 await settle(

@@ -17,9 +17,13 @@ def logged_trace(path: Path) -> Path:
     """Calls of `work` of 1000 ns, 1000 ns apart, each of which logs."""
     b = Builder()
     p = b.process(program="app.py")
-    main, work = (p.function(name, module="app") for name in ("main", "work"))
+    main, work = (
+        p.function(name, module="app", file="/app.py", line=1)
+        for name in ("main", "work")
+    )
     lane = p.lane("MainThread", flags=1)
     lane.enter(main, dt=1000)
+    lane.log("main", LINE, lane.blob({"": 3}), dt=0)
     for i in range(5):
         lane.enter(work, dt=1000)
         lane.log("word", VALUE, lane.blob({"": "odd" if i % 2 else "even"}), dt=100)
@@ -73,6 +77,13 @@ def test_values_of_variables_are_lanes(tmp_path: Path) -> None:
         [8300, "level", "4.5"],
         [10300, "level", "6.0"],
         [8300, "level", "4.5"],
+    ]
+    # In a call after and before its line; in main between two calls; late in one.
+    assert shown["standing"] == [
+        [7, "level4.5"],
+        [None, ""],
+        [3, ""],
+        [7, "level0.0"],
     ]
     assert shown["filtered"] == "No values in what is shown."
 

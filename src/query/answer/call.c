@@ -62,37 +62,56 @@ push(struct open_calls *stack, const struct marey_step *step)
     return true;
 }
 
+/* Gives the steps of one lane to `take` until it is done or fails. */
+static enum marey_status
+walk_lane(struct marey_trace *trace, uint32_t lane, struct marey_selection selection,
+          enum marey_status (*take)(void *state, const struct marey_step *step,
+                                    bool *is_done),
+          void *state, struct marey_error *err)
+{
+    struct marey_walk *walk = NULL;
+    struct marey_step step;
+    enum marey_status status;
+    bool *lanes = NULL, is_done = false;
+
+    if (!only_lane(trace, lane, &selection, &lanes))
+        return marey_fail(err, MAREY_USAGE, "no such lane");
+    status = marey_walk_new(trace, &selection, MAREY_ORDER_LANE, &walk, err);
+    while (status == MAREY_OK && !is_done && marey_walk_next(walk, &step))
+        status = take(state, &step, &is_done);
+    if (status == MAREY_OK && !is_done)
+        status = marey_walk_status(walk, err);
+    marey_walk_free(walk);
+    free(lanes);
+    return status;
+}
+
+static enum marey_status
+stack_take(void *state, const struct marey_step *step, bool *is_done)
+{
+    struct open_calls *stack = state;
+
+    (void)is_done;
+    if (step->kind == MAREY_STEP_BEGIN || step->kind == MAREY_STEP_RESUME)
+        return push(stack, step) ? MAREY_OK : MAREY_NOMEM;
+    if ((step->kind == MAREY_STEP_END && step->ending != MAREY_END_OPEN) ||
+        step->kind == MAREY_STEP_SUSPEND) {
+        if (step->depth < stack->count)
+            stack->count = step->depth;
+    }
+    return MAREY_OK;
+}
+
 /* The calls open on a lane just after `time_ns`. */
 static enum marey_status
 stack_at(struct marey_trace *trace, uint32_t lane, int64_t time_ns,
          struct open_calls *stack, struct marey_error *err)
 {
     struct marey_selection selection = MAREY_SELECTION_ALL;
-    struct marey_walk *walk = NULL;
-    struct marey_step step;
-    enum marey_status status;
-    bool *lanes = NULL;
 
-    if (!only_lane(trace, lane, &selection, &lanes))
-        return marey_fail(err, MAREY_USAGE, "no such lane");
     selection.from_ns = time_ns;
     selection.to_ns = time_ns + 1;
-    status = marey_walk_new(trace, &selection, MAREY_ORDER_LANE, &walk, err);
-    while (status == MAREY_OK && marey_walk_next(walk, &step)) {
-        if (step.kind == MAREY_STEP_BEGIN || step.kind == MAREY_STEP_RESUME) {
-            if (!push(stack, &step))
-                status = MAREY_NOMEM;
-        } else if ((step.kind == MAREY_STEP_END && step.ending != MAREY_END_OPEN) ||
-                   step.kind == MAREY_STEP_SUSPEND) {
-            if (step.depth < stack->count)
-                stack->count = step.depth;
-        }
-    }
-    if (status == MAREY_OK)
-        status = marey_walk_status(walk, err);
-    marey_walk_free(walk);
-    free(lanes);
-    return status;
+    return walk_lane(trace, lane, selection, stack_take, stack, err);
 }
 
 static void
@@ -138,6 +157,7 @@ struct child {
 
 struct call {
     uint32_t depth;
+    int64_t from_ns; /* where the walk begins */
     uint64_t steps, step_limit;
     struct marey_step end; /* kind END or SUSPEND once found */
     bool has_end;
@@ -167,41 +187,35 @@ child_take(struct call *call, const struct marey_step *step)
     call->children[i].total_ns += step->duration_ns;
 }
 
-/* Walks [from, to) of the lane until the call at call->depth ends. */
+static enum marey_status
+call_take(void *state, const struct marey_step *step, bool *is_done)
+{
+    struct call *call = state;
+    bool is_end = step->kind == MAREY_STEP_END || step->kind == MAREY_STEP_SUSPEND;
+
+    if (is_end && step->depth == call->depth && step->time_ns >= call->from_ns) {
+        call->end = *step;
+        call->has_end = true;
+    } else if (is_end && step->depth == call->depth + 1) {
+        child_take(call, step);
+    } else if (step->kind == MAREY_STEP_BEGIN && step->depth == call->depth) {
+        call->blob = step->blob;
+    }
+    *is_done = call->has_end || ++call->steps >= call->step_limit;
+    return MAREY_OK;
+}
+
+/* Walks the lane from `from_ns` until the call at call->depth ends. */
 static enum marey_status
 call_follow(struct marey_trace *trace, uint32_t lane, int64_t from_ns,
             struct call *call, struct marey_error *err)
 {
     struct marey_selection selection = MAREY_SELECTION_ALL;
-    struct marey_walk *walk = NULL;
-    struct marey_step step;
-    enum marey_status status;
-    bool *lanes = NULL;
 
-    if (!only_lane(trace, lane, &selection, &lanes))
-        return marey_fail(err, MAREY_USAGE, "no such lane");
-    selection.from_ns = from_ns;
+    selection.from_ns = call->from_ns = from_ns;
     selection.max_depth = call->depth + 2;
-    status = marey_walk_new(trace, &selection, MAREY_ORDER_LANE, &walk, err);
-    while (status == MAREY_OK && !call->has_end && call->steps < call->step_limit &&
-           marey_walk_next(walk, &step)) {
-        bool is_end = step.kind == MAREY_STEP_END || step.kind == MAREY_STEP_SUSPEND;
-
-        call->steps++;
-        if (is_end && step.depth == call->depth && step.time_ns >= from_ns) {
-            call->end = step;
-            call->has_end = true;
-        } else if (is_end && step.depth == call->depth + 1) {
-            child_take(call, &step);
-        } else if (step.kind == MAREY_STEP_BEGIN && step.depth == call->depth) {
-            call->blob = step.blob;
-        }
-    }
-    if (status == MAREY_OK && !call->has_end)
-        status = marey_walk_status(walk, err);
-    marey_walk_free(walk);
-    free(lanes);
-    return status;
+    call->steps = 0;
+    return walk_lane(trace, lane, selection, call_take, call, err);
 }
 
 static int
@@ -283,7 +297,6 @@ marey_answer_call(struct marey_trace *trace, uint32_t lane, uint32_t depth,
         if (status == MAREY_OK && !call.has_end && end_hint_ns > time_ns) {
             /* Too long to be walked: only its end, where the picture has it. */
             call.is_whole = false;
-            call.steps = 0;
             status = call_follow(trace, lane, end_hint_ns - 1, &call, err);
         }
         if (status == MAREY_OK)
@@ -415,45 +428,68 @@ marey_answer_calls(struct marey_trace *trace, const struct marey_question *quest
 
 /* ---- the event before and after ---- */
 
-/* The first (or last) fitting step of [from, to). */
+struct search {
+    const bool *functions;
+    struct marey_text value;
+    unsigned kinds;
+    uint32_t max_depth;
+    bool is_backwards;
+    uint64_t steps_left;
+    bool has;
+    struct marey_step found; /* the last fitting one backwards, else the first */
+};
+
+/* Is this a step of the kinds that are searched for? */
+static bool
+is_wanted(const struct search *search, const struct marey_step *step)
+{
+    bool is_begin = step->kind == MAREY_STEP_BEGIN || step->kind == MAREY_STEP_RESUME;
+    bool is_end = step->kind == MAREY_STEP_END || step->kind == MAREY_STEP_SUSPEND;
+    bool is_point = step->kind == MAREY_STEP_INSTANT || step->kind == MAREY_STEP_LOG ||
+                    step->kind == MAREY_STEP_COUNTER;
+    bool is_line = step->kind == MAREY_STEP_LOG && step->log_class == MAREY_CLASS_LINE;
+    unsigned kinds = search->kinds;
+
+    if (step->was_open || (is_end && step->ending == MAREY_END_OPEN) ||
+        (is_point && step->depth >= search->max_depth))
+        return false;
+    if (search->functions != NULL && (is_point || !search->functions[step->function]))
+        return false;
+    return (is_begin && kinds & MAREY_ANSWER_BEGINS) ||
+           (is_end && kinds & MAREY_ANSWER_ENDS) ||
+           (is_point && kinds & MAREY_ANSWER_POINTS) ||
+           (is_line && kinds & MAREY_ANSWER_LINES);
+}
+
+/* Searches the selection, for what is later than `after_ns`. */
 static enum marey_status
 scan(struct marey_trace *trace, const struct marey_selection *selection,
-     const bool *functions, struct marey_text value, bool want_last, unsigned kinds,
-     int64_t after_ns, struct marey_step *found, bool *has, struct marey_error *err)
+     int64_t after_ns, struct search *search, struct marey_error *err)
 {
     struct marey_walk *walk = NULL;
     struct marey_step step;
     enum marey_status status =
         marey_walk_new(trace, selection, MAREY_ORDER_TIME, &walk, err);
 
-    while (status == MAREY_OK && marey_walk_next(walk, &step)) {
-        bool is_begin = step.kind == MAREY_STEP_BEGIN || step.kind == MAREY_STEP_RESUME;
-        bool is_end = step.kind == MAREY_STEP_END || step.kind == MAREY_STEP_SUSPEND;
-
-        bool is_point = step.kind == MAREY_STEP_INSTANT ||
-                        step.kind == MAREY_STEP_LOG || step.kind == MAREY_STEP_COUNTER;
-        bool is_line =
-            step.kind == MAREY_STEP_LOG && step.log_class == MAREY_CLASS_LINE;
+    while (status == MAREY_OK && search->steps_left > 0 &&
+           marey_walk_next(walk, &step)) {
         bool is_fit = true;
 
-        if (!((is_begin && kinds & MAREY_ANSWER_BEGINS) ||
-              (is_end && kinds & MAREY_ANSWER_ENDS) ||
-              (is_point && kinds & MAREY_ANSWER_POINTS) ||
-              (is_line && kinds & MAREY_ANSWER_LINES)) ||
-            step.was_open || (is_end && step.ending == MAREY_END_OPEN) ||
-            step.time_ns <= after_ns ||
-            (functions != NULL && (is_point || !functions[step.function])))
+        search->steps_left--;
+        if (step.time_ns <= after_ns || !is_wanted(search, &step))
             continue;
-        if (value.size_bytes > 0)
-            status = marey_step_has_value(trace, &step, value, &is_fit, err);
+        if (search->value.size_bytes > 0)
+            status = marey_step_has_value(trace, &step, search->value, &is_fit, err);
         if (status != MAREY_OK || !is_fit)
             continue;
-        *found = step;
-        *has = true;
-        if (!want_last)
+        search->found = step;
+        search->has = true;
+        if (!search->is_backwards)
             break;
     }
-    if (status == MAREY_OK && !*has)
+    if (search->is_backwards && search->steps_left == 0)
+        search->has = false; /* a later one may be behind what was not looked at */
+    if (status == MAREY_OK && !search->has && search->steps_left > 0)
         status = marey_walk_status(walk, err);
     marey_walk_free(walk);
     return status;
@@ -462,13 +498,21 @@ scan(struct marey_trace *trace, const struct marey_selection *selection,
 enum marey_status
 marey_answer_event(struct marey_trace *trace, const struct marey_question *question,
                    uint32_t lane, int64_t time_ns, bool is_backwards, unsigned kinds,
-                   struct marey_answer *out, struct marey_error *err)
+                   uint64_t step_limit, struct marey_answer *out,
+                   struct marey_error *err)
 {
     struct marey_selection selection = question->selection;
-    const bool *functions = selection.functions; /* not the walk's: depths stay true */
+    struct search search = {
+        .functions = selection.functions, /* not the walk's: depths stay true */
+        .value = question->value,
+        .kinds = kinds,
+        .max_depth = selection.max_depth,
+        .is_backwards = is_backwards,
+        .steps_left = step_limit > 0 ? step_limit : UINT64_MAX,
+    };
+    const struct marey_step *found = &search.found;
     enum marey_status status = MAREY_OK;
-    struct marey_step found = {0};
-    bool *lanes = NULL, has = false;
+    bool *lanes = NULL;
     int64_t width = BACK_FIRST_NS,
             limit = selection.from_ns < 0 ? 0 : selection.from_ns;
 
@@ -477,33 +521,31 @@ marey_answer_event(struct marey_trace *trace, const struct marey_question *quest
         return marey_fail(err, MAREY_USAGE, "no such lane");
     if (!is_backwards) {
         selection.from_ns = time_ns;
-        status = scan(trace, &selection, functions, question->value, false, kinds,
-                      time_ns, &found, &has, err);
+        status = scan(trace, &selection, time_ns, &search, err);
     }
-    for (int64_t to = time_ns;
-         is_backwards && status == MAREY_OK && !has && to > limit;) {
+    for (int64_t to = time_ns; is_backwards && status == MAREY_OK && !search.has &&
+                               search.steps_left > 0 && to > limit;) {
         int64_t from = to - width < limit ? limit : to - width;
         selection.from_ns = from;
         selection.to_ns = to;
-        status = scan(trace, &selection, functions, question->value, true, kinds,
-                      from - 1, &found, &has, err);
+        status = scan(trace, &selection, from - 1, &search, err);
         to = from;
         width = width < INT64_MAX / 8 ? width * 4 : width;
     }
     free(lanes);
     if (status != MAREY_OK)
         return status;
-    if (!has) {
+    if (!search.has) {
         json_word(out, "null");
         return json_status(out, err);
     }
     json_open(out, '{');
-    json_key_int(out, "time_ns", found.time_ns);
-    json_key_int(out, "lane", found.lane);
-    json_key_int(out, "depth", found.depth);
-    json_key_int(out, "function", json_index(found.function));
+    json_key_int(out, "time_ns", found->time_ns);
+    json_key_int(out, "lane", found->lane);
+    json_key_int(out, "depth", found->depth);
+    json_key_int(out, "function", json_index(found->function));
     json_key_bool(out, "is_begin",
-                  found.kind == MAREY_STEP_BEGIN || found.kind == MAREY_STEP_RESUME);
+                  found->kind == MAREY_STEP_BEGIN || found->kind == MAREY_STEP_RESUME);
     json_close(out, '}');
     return json_status(out, err);
 }

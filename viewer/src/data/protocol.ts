@@ -175,6 +175,13 @@ export const EVENT_ANY = 3
 export const EVENT_POINTS = 4
 export const EVENT_LINES = 8 // lines that were logged
 
+/** A call that is open at a moment, to look for what happened in it before. */
+export interface Inside {
+  begin_ns: number
+  depth: number
+  steps: number // how many are looked at, at most
+}
+
 /** Every request: its arguments and its reply. */
 export interface Requests {
   open: { args: [wasm: ArrayBuffer, source: Source]; reply: null }
@@ -211,9 +218,10 @@ export interface Requests {
       lane: number,
       time: number,
       back: boolean,
-      kinds: number, // EVENT_BEGINS, EVENT_ENDS or both
+      kinds: number, // EVENT_BEGINS and so on, added up
       functions: Uint8Array | null,
       value?: string, // a pattern, or NAME=PATTERN
+      inside?: Inside,
     ]
     reply: EventFound | null
   }

@@ -131,7 +131,7 @@ const handlers: Handlers = {
     )
     return trace().json()
   },
-  event(lane, time, back, kinds, functions, value = '') {
+  event(lane, time, back, kinds, functions, value = '', inside) {
     const text = new TextEncoder().encode(value)
     lend(functions, (at) =>
       lend(text, (words) =>
@@ -144,6 +144,9 @@ const handlers: Handlers = {
           at,
           words,
           text.length,
+          inside?.begin_ns ?? -1,
+          inside ? inside.depth + 2 : 0, // what it called is deeper by one
+          inside?.steps ?? 0,
         ),
       ),
     )

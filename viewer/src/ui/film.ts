@@ -18,7 +18,21 @@ import type { SourceView } from './source'
 /** Seconds of film for the window that is shown, at speed 1. */
 const WINDOW_SECONDS = 12
 const LINES_NEED = ', where --log lines:PATTERN logged it'
+const LINE_STEPS = 200_000 // how far back a line is looked for, while it plays
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4, 8]
+
+/** A line that was logged: it holds until its call logs the next. */
+interface Line {
+  time_ns: number
+  fn: number
+  depth: number
+  line: number
+}
+
+/** Was it logged in this call, which is open since? */
+function isOf(log: { time_ns: number; depth: number }, frame: Frame): boolean {
+  return log.time_ns >= frame.begin_ns && log.depth === frame.depth + 1
+}
 
 export class Film {
   isPlaying = false
@@ -26,11 +40,13 @@ export class Film {
   private speed = 1
   private asked = -1
   private stack: Frame[] = []
+  private stackTime = 0 // when these calls are open
   private readonly list = make('ol', {
     class: 'stack live',
     'aria-label': 'open calls, outermost first',
   })
-  private line: { time: number; fn: number; line: number } | null = null
+  private line: Line | null = null // where the innermost call stands
+  private isFollowing = false
   private readonly clock = make('output', { class: 'clock' })
   private readonly changes = make('div', { class: 'changes', role: 'status' })
   private readonly toggleButton = make(
@@ -199,7 +215,10 @@ export class Film {
         if (kinds === EVENT_LINES) announce('no line was logged there')
         return
       }
-      if (kinds === EVENT_LINES) await this.readLine(found.time_ns)
+      if (kinds === EVENT_LINES) {
+        const text = await this.readLine(found.time_ns, 'line-stepped')
+        if (text) announce(text)
+      }
       const { span } = session
       if (found.time_ns < span.from || found.time_ns > span.to) {
         const half = (span.to - span.from) / 2
@@ -211,19 +230,17 @@ export class Film {
     }
   }
 
-  /** Which line it is, and what the one before it changed. */
-  private async readLine(time: number): Promise<void> {
+  /** Which line it is, and what the one before it changed; as text, too. */
+  private async readLine(time: number, key: string): Promise<string> {
     const { session } = this
     const lanes = session.laneTable([session.playLane])
     const window = { from: time, to: time + 1, lanes }
-    const { logs } = await session.client.ask('logs', [window, '', '', 40], {
-      key: 'line',
-    })
+    const { logs } = await session.client.ask('logs', [window, '', '', 40], { key })
     const log = logs.find((one) => one.kind === 'line')
-    if (!log) return
+    if (!log) return ''
     const values = log.values ?? []
     const line = Number(values.find((value) => value.name === '')?.text ?? 0)
-    this.line = { time, fn: log.function, line }
+    this.line = { time_ns: time, fn: log.function, depth: log.depth, line }
     const changed = values.filter((value) => value.name !== '')
     replace(
       this.changes,
@@ -236,10 +253,46 @@ export class Film {
         ]),
       ),
     )
-    announce(
-      `line ${line}` +
-        changed.map((one) => `, ${one.name} is now ${valueText(one)}`).join(''),
+    const texts = changed.map((one) => `, ${one.name} is now ${valueText(one)}`)
+    return `line ${line}${texts.join('')}`
+  }
+
+  /** Finds the line where the innermost call stands, one search at a time: what comes
+   * meanwhile is looked for afterwards. */
+  private async followLine(): Promise<void> {
+    if (this.isFollowing) return
+    this.isFollowing = true
+    try {
+      for (let stack: Frame[] | null = null; stack !== this.stack; ) {
+        stack = this.stack
+        await this.findLine(this.stackTime)
+      }
+    } catch (error) {
+      if (!(error instanceof Dropped)) console.warn('line:', error)
+    } finally {
+      this.isFollowing = false
+    }
+  }
+
+  private async findLine(time: number): Promise<void> {
+    const { session } = this
+    const frame = this.innermost()?.frame
+    if (!frame) return this.forgetLine()
+    const inside = { begin_ns: frame.begin_ns, depth: frame.depth, steps: LINE_STEPS }
+    const found = await session.client.ask(
+      'event',
+      [session.playLane, Math.floor(time) + 1, true, EVENT_LINES, null, '', inside],
+      { key: 'line' },
     )
+    if (!found || !isOf(found, frame)) this.forgetLine()
+    else if (found.time_ns !== this.line?.time_ns)
+      await this.readLine(found.time_ns, 'line')
+    this.showSource()
+  }
+
+  private forgetLine(): void {
+    this.line = null
+    replace(this.changes)
   }
 
   private changed(): void {
@@ -257,7 +310,6 @@ export class Film {
     )
       return
     this.asked = time
-    if (this.line?.time !== time) replace(this.changes)
     session.client
       .ask('stack', [session.playLane, Math.floor(time)], { key: 'stack' })
       .then(
@@ -269,6 +321,7 @@ export class Film {
   private render(stack: Frame[], time: number): void {
     const { session } = this
     this.stack = stack
+    this.stackTime = time
     const rows = this.stack.slice(-60).map((frame, i, shown) => {
       const go = () =>
         this.goTo({
@@ -295,29 +348,32 @@ export class Film {
         : [make('li', { class: 'quiet' }, 'nothing is open here')]),
     )
     this.list.lastElementChild?.scrollIntoView({ block: 'nearest' })
-    const inner = this.innermostWithSource()
-    if (inner) void this.source.show(inner.fn, inner.lines, inner.callees)
+    this.showSource()
+    void this.followLine()
   }
 
-  /** The innermost call whose text is known, and the line it stands at, where known. */
-  private innermostWithSource() {
+  private showSource(): void {
+    const inner = this.innermost()
+    if (!inner) return
+    const { frame, callee } = inner
+    const { line } = this
+    const isThere = callee && callee.line > 0 && callee.caller === frame.function
+    const lines = isThere ? [callee.line] : []
+    if (line && line.line > 0 && isOf(line, frame))
+      lines.splice(0, 1, line.line)
+    const callees = callee ? [{ fn: callee.function, calls: 1, total: 0 }] : []
+    void this.source.show(frame.function, lines, callees)
+  }
+
+  /** The innermost call whose text is known, and the one it waits for. */
+  private innermost(): { frame: Frame; callee: Frame | undefined } | null {
     const { session } = this
     for (let i = this.stack.length - 1; i >= 0; i--) {
       const frame = this.stack[i]!
       if (session.info.functions.file[frame.function])
-        return this.standing(frame, this.stack[i + 1])
+        return { frame, callee: this.stack[i + 1] }
     }
     return null
-  }
-
-  private standing(frame: Frame, callee: Frame | undefined) {
-    const { line } = this
-    if (line && line.time === this.asked && line.fn === frame.function && line.line)
-      return { fn: frame.function, lines: [line.line], callees: [] }
-    const isThere = callee && callee.line > 0 && callee.caller === frame.function
-    const lines = isThere ? [callee.line] : []
-    const callees = callee ? [{ fn: callee.function, calls: 1, total: 0 }] : []
-    return { fn: frame.function, lines, callees }
   }
 
   describe(): string {
