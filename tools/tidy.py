@@ -49,6 +49,7 @@ EXT_ALLOWED: dict[str, set[str]] = {
 # A face is named after its module (format.h, format_put.h), but for these.
 FACE_OWNERS = {
     "status": "base",
+    "value": "base",
     "lod": "query",
     "answer": "query",
     "history": "query",

@@ -30,6 +30,7 @@
 
 #include "base/byte_source.h"
 #include "marey/status.h"
+#include "marey/value_tags.h"
 
 struct marey_trace;
 struct marey_walk;
@@ -320,7 +321,7 @@ void marey_walk_free(struct marey_walk *walk);
 
 /* One named value of a blob. Nested and shortened values are given as OBJECT: text. */
 struct marey_value {
-    uint8_t tag; /* MAREY_VALUE_* of the format */
+    uint8_t tag; /* enum marey_value_tag */
     struct marey_text name;
     int64_t integer;
     double number;

@@ -417,25 +417,46 @@ unearth(struct marey_lane *lane, uintptr_t key, uint64_t now)
     return true;
 }
 
+static void
+call_is_over(struct marey_lane *lane, uint64_t now)
+{
+    lane->top--;
+    cut_skipped(lane, now);
+}
+
+/* The innermost call ends or pauses. True: its events so far are written, and whoever
+ * asks writes this one; else it was too short, and is gone. */
+static bool
+is_told(struct marey_lane *lane, uint64_t now)
+{
+    if (is_too_short(lane, now)) {
+        call_is_over(lane, now);
+        return false;
+    }
+    write_pending(lane);
+    return true;
+}
+
+static bool
+call_ends(struct marey_lane *lane, uintptr_t key, uint64_t now, bool is_raised)
+{
+    if (!unearth(lane, key, now))
+        return false;
+    if (marey_call_function(lane->top)->keep_rules != 0)
+        marey_watch_ended(lane->top, key, now, is_raised);
+    return is_told(lane, now);
+}
+
 void
 marey_leave_slow(struct marey_lane *lane, uintptr_t key)
 {
     uint64_t now;
 
     lane = arrive(lane, &now);
-    if (lane == NULL || !unearth(lane, key, now))
+    if (lane == NULL || !call_ends(lane, key, now, false))
         return;
-    if (marey_call_function(lane->top)->keep_rules != 0)
-        marey_watch_ended(lane->top, key, now, false);
-    if (is_too_short(lane, now)) {
-        lane->top--;
-        cut_skipped(lane, now);
-        return;
-    }
-    write_pending(lane);
     write_leave(lane, now);
-    lane->top--;
-    cut_skipped(lane, now);
+    call_is_over(lane, now);
 }
 
 void
@@ -444,19 +465,10 @@ marey_unwind(struct marey_lane *lane, uintptr_t key, uint32_t exception)
     uint64_t now;
 
     lane = arrive(lane, &now);
-    if (lane == NULL || !unearth(lane, key, now))
+    if (lane == NULL || !call_ends(lane, key, now, true))
         return;
-    if (marey_call_function(lane->top)->keep_rules != 0)
-        marey_watch_ended(lane->top, key, now, true);
-    if (is_too_short(lane, now)) {
-        lane->top--;
-        cut_skipped(lane, now);
-        return;
-    }
-    write_pending(lane);
     write_op_number(lane, MAREY_OP_UNWIND, exception, now, false);
-    lane->top--;
-    cut_skipped(lane, now);
+    call_is_over(lane, now);
 }
 
 void
@@ -474,19 +486,13 @@ marey_yield_slow(struct marey_lane *lane, uintptr_t key)
         return;
     if (marey_call_function(lane->top)->keep_rules != 0)
         marey_watch_suspended(lane->top, key);
-    if (is_too_short(lane, now)) {
-        lane->top--;
-        cut_skipped(lane, now);
+    if (!is_told(lane, now))
         return;
-    }
-    write_pending(lane);
     unsigned slot = bind_activation(lane, marey_call_function(lane->top), key, now);
     write_op(lane, (uint8_t)(MAREY_OP_YIELD + slot), now);
-    if (atomic_load(&parked_count) > 0)
-        lane->bound[slot].key =
-            0; /* its spans wait: the resume must come the slow way */
-    lane->top--;
-    cut_skipped(lane, now);
+    if (atomic_load(&parked_count) > 0) /* its spans wait: resumed the slow way */
+        lane->bound[slot].key = 0;
+    call_is_over(lane, now);
 }
 
 void

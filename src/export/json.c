@@ -114,14 +114,14 @@ void
 marey_json_value(struct marey_out *out, const struct marey_value *value)
 {
     switch (value->tag) {
-    case VALUE_NONE: MAREY_OUT_LITERAL(out, "null"); break;
-    case VALUE_FALSE: MAREY_OUT_LITERAL(out, "false"); break;
-    case VALUE_TRUE: MAREY_OUT_LITERAL(out, "true"); break;
-    case VALUE_INT: marey_json_integer(out, value->integer); break;
-    case VALUE_FLOAT: marey_json_double(out, value->number); break;
-    case VALUE_TEXT:
-    case VALUE_OBJECT: marey_json_text(out, value->text); break;
-    case VALUE_BYTES:
+    case MAREY_VALUE_NONE: MAREY_OUT_LITERAL(out, "null"); break;
+    case MAREY_VALUE_FALSE: MAREY_OUT_LITERAL(out, "false"); break;
+    case MAREY_VALUE_TRUE: MAREY_OUT_LITERAL(out, "true"); break;
+    case MAREY_VALUE_INT: marey_json_integer(out, value->integer); break;
+    case MAREY_VALUE_FLOAT: marey_json_double(out, value->number); break;
+    case MAREY_VALUE_TEXT:
+    case MAREY_VALUE_OBJECT: marey_json_text(out, value->text); break;
+    case MAREY_VALUE_BYTES:
         MAREY_OUT_LITERAL(out, "\"");
         marey_value_put_bytes(out, value->text, "\\\\");
         MAREY_OUT_LITERAL(out, "\"");

@@ -308,23 +308,23 @@ line_value(struct marey_out *out, const struct marey_value *value)
     struct marey_text word = marey_value_word(value->tag);
 
     switch (value->tag) {
-    case VALUE_INT:
+    case MAREY_VALUE_INT:
         marey_out_advance(
             out, marey_number_signed(marey_out_room(out, MAREY_NUMBER_SIZE_MAX),
                                      value->integer));
         break;
-    case VALUE_FLOAT: line_number(out, value->number); break;
-    case VALUE_TEXT:
+    case MAREY_VALUE_FLOAT: line_number(out, value->number); break;
+    case MAREY_VALUE_TEXT:
         MAREY_OUT_LITERAL(out, "'");
         put_shortened(out, value->text);
         MAREY_OUT_LITERAL(out, "'");
         break;
-    case VALUE_BYTES:
+    case MAREY_VALUE_BYTES:
         MAREY_OUT_LITERAL(out, "b'");
         put_shortened(out, value->text);
         MAREY_OUT_LITERAL(out, "'");
         break;
-    case VALUE_OBJECT: put_shortened(out, value->text); break;
+    case MAREY_VALUE_OBJECT: put_shortened(out, value->text); break;
     default: marey_out_put(out, word.bytes, word.size_bytes);
     }
 }
@@ -406,7 +406,7 @@ take_level(void *context, const struct marey_value *value)
 {
     struct point *point = context;
 
-    if (!is_named(value, "level") || value->tag != VALUE_TEXT)
+    if (!is_named(value, "level") || value->tag != MAREY_VALUE_TEXT)
         return;
     point->level_size = value->text.size_bytes < LINE_LEVEL_MAX ? value->text.size_bytes
                                                                 : LINE_LEVEL_MAX;
@@ -426,7 +426,7 @@ is_line(const struct marey_step *step, const struct marey_value *value)
 static bool
 is_file(const struct marey_step *step, const struct marey_value *value)
 {
-    return step->kind == MAREY_STEP_LOG && value->tag == VALUE_TEXT &&
+    return step->kind == MAREY_STEP_LOG && value->tag == MAREY_VALUE_TEXT &&
            (step->log_class == MAREY_CLASS_RECORD ||
             step->log_class == MAREY_CLASS_WARNING) &&
            is_named(value, "file");
@@ -451,7 +451,7 @@ take_point_value(void *context, const struct marey_value *value)
     struct marey_out *out = point->lines->out;
     bool has_name = value->name.size_bytes != 0;
 
-    if (point->step->kind == MAREY_STEP_LOG && value->tag == VALUE_INT &&
+    if (point->step->kind == MAREY_STEP_LOG && value->tag == MAREY_VALUE_INT &&
         is_line(point->step, value)) {
         point->line = value->integer;
         return;
@@ -461,11 +461,12 @@ take_point_value(void *context, const struct marey_value *value)
         point->has_file = true;
         return;
     }
-    if (point->is_said && value->tag == VALUE_TEXT && is_named(value, "level"))
+    if (point->is_said && value->tag == MAREY_VALUE_TEXT && is_named(value, "level"))
         return; /* line_class() has told it */
     const char *lead = point->count++ > 0 ? ", " : point->lead;
     marey_out_put_short(out, lead, strlen(lead));
-    if (point->is_said && value->tag == VALUE_TEXT && !has_name && point->count == 1) {
+    if (point->is_said && value->tag == MAREY_VALUE_TEXT && !has_name &&
+        point->count == 1) {
         line_safe(out, value->text);
         return;
     }

@@ -96,15 +96,21 @@ put_value(struct marey_out *out, const struct marey_value *value)
     size_t begun;
 
     switch (value->tag) {
-    case VALUE_FALSE:
-    case VALUE_TRUE:
-        marey_proto_unsigned(out, ANNOTATION_BOOL, value->tag == VALUE_TRUE);
+    case MAREY_VALUE_FALSE:
+    case MAREY_VALUE_TRUE:
+        marey_proto_unsigned(out, ANNOTATION_BOOL, value->tag == MAREY_VALUE_TRUE);
         break;
-    case VALUE_INT: marey_proto_signed(out, ANNOTATION_INT, value->integer); break;
-    case VALUE_FLOAT: marey_proto_double(out, ANNOTATION_DOUBLE, value->number); break;
-    case VALUE_TEXT:
-    case VALUE_OBJECT: marey_proto_text(out, ANNOTATION_STRING, value->text); break;
-    case VALUE_BYTES:
+    case MAREY_VALUE_INT:
+        marey_proto_signed(out, ANNOTATION_INT, value->integer);
+        break;
+    case MAREY_VALUE_FLOAT:
+        marey_proto_double(out, ANNOTATION_DOUBLE, value->number);
+        break;
+    case MAREY_VALUE_TEXT:
+    case MAREY_VALUE_OBJECT:
+        marey_proto_text(out, ANNOTATION_STRING, value->text);
+        break;
+    case MAREY_VALUE_BYTES:
         begun = marey_proto_begin(out, ANNOTATION_STRING);
         marey_value_put_bytes(out, value->text, "\\");
         marey_proto_end(out, begun);

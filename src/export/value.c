@@ -2,13 +2,13 @@
 #include "export/value.h"
 
 static const char *const words[] = {
-    [VALUE_NONE] = "None",
-    [VALUE_FALSE] = "False",
-    [VALUE_TRUE] = "True",
-    [VALUE_REDACTED] = "<redacted>",
-    [VALUE_NOT_RECORDED] = "<not recorded>",
-    [VALUE_UNBOUND] = "<unbound>",
-    [VALUE_ERROR] = "<error>",
+    [MAREY_VALUE_NONE] = "None",
+    [MAREY_VALUE_FALSE] = "False",
+    [MAREY_VALUE_TRUE] = "True",
+    [MAREY_VALUE_REDACTED] = "<redacted>",
+    [MAREY_VALUE_NOT_RECORDED] = "<not recorded>",
+    [MAREY_VALUE_UNBOUND] = "<unbound>",
+    [MAREY_VALUE_ERROR] = "<error>",
 };
 
 struct marey_text

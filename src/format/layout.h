@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "marey/value_tags.h"
+
 #define MAREY_FILE_MAGIC                                                               \
     UINT64_C(0x0A0D594552414D89)                /* 89 'M' 'A' 'R' 'E' 'Y' CR LF  \
                                                        */
@@ -226,33 +228,6 @@ struct marey_extent_header {
 #define MAREY_COST_PYTHON 1
 #define MAREY_COST_C 2
 
-/* Tags of values in blobs. */
-#define MAREY_VALUE_NONE 1
-#define MAREY_VALUE_FALSE 2
-#define MAREY_VALUE_TRUE 3
-#define MAREY_VALUE_INT 4    /* zigzag varint */
-#define MAREY_VALUE_FLOAT 5  /* f64 */
-#define MAREY_VALUE_TEXT 6   /* varint size, UTF-8 (surrogates kept) */
-#define MAREY_VALUE_BYTES 7  /* varint size, bytes */
-#define MAREY_VALUE_OBJECT 8 /* varint size, text that describes it */
-#define MAREY_VALUE_REDACTED 9
-#define MAREY_VALUE_NOT_RECORDED 10
-#define MAREY_VALUE_UNBOUND 11
-#define MAREY_VALUE_ERROR 12
-#define MAREY_VALUE_CUT_TEXT 13  /* varint characters in all, varint size, UTF-8 */
-#define MAREY_VALUE_CUT_BYTES 14 /* varint bytes in all, varint size, bytes */
-#define MAREY_VALUE_NUMBER 15    /* varint size, a number as text */
-#define MAREY_VALUE_COMPLEX 16   /* f64, f64 */
-#define MAREY_VALUE_LIST 17      /* varint items in all, varint n, n values */
-#define MAREY_VALUE_TUPLE 18
-#define MAREY_VALUE_SET 19
-#define MAREY_VALUE_FROZENSET 20
-#define MAREY_VALUE_DICT 21     /* the same, n times two values */
-#define MAREY_VALUE_INSTANCE 22 /* type, address, attributes in all, n, n named */
-#define MAREY_VALUE_MADE 23     /* type, values in all, p, n, p values, n named */
-#define MAREY_VALUE_ENUM 24     /* type, varint size, name */
-#define MAREY_VALUE_SEEN 25     /* varint levels up: a value that encloses this one */
-
 /* Limits. A reader checks every size and count against one of these before use. */
 #define MAREY_EXTENT_SIZE_MAX (UINT32_C(1) << 30)
 #define MAREY_PAYLOAD_RAW_MAX (UINT32_C(1) << 28)
@@ -260,9 +235,7 @@ struct marey_extent_header {
 #define MAREY_PACKED_RAW_RATIO 256  /* so many times its size, and no more */
 #define MAREY_SLOT_SIZE_MIN 4096
 #define MAREY_SLOT_SIZE_MAX 65536
-#define MAREY_SLOT_SIZE_DEEP                                                           \
-    16777216 /* where the snapshot of a deep stack needs it   \
-                                       */
+#define MAREY_SLOT_SIZE_DEEP 16777216 /* where a deep stack's snapshot needs it */
 #define MAREY_VARINT_MAX 10
 #define MAREY_EVENT_SIZE_MAX 40 /* of one event but RESYNC and sized ops */
 #define MAREY_FUNCTION_ID_MAX ((UINT32_C(1) << 26) - 1)

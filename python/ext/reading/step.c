@@ -28,35 +28,12 @@ struct step_object {
 
 /* ---- values of a blob ---- */
 
-/* Tags of values: the numbers of docs/format.md, section 4. */
-enum {
-    VALUE_NONE = 1,
-    VALUE_FALSE,
-    VALUE_TRUE,
-    VALUE_INT,
-    VALUE_FLOAT,
-    VALUE_STR,
-    VALUE_BYTES,
-    VALUE_OBJECT,
-    VALUE_REDACTED,
-    VALUE_NOT_RECORDED,
-    VALUE_UNBOUND,
-    VALUE_ERROR,
-    VALUE_NUMBER = 15,
-    VALUE_COMPLEX,
-    VALUE_LIST,
-    VALUE_TUPLE,
-    VALUE_SET,
-    VALUE_FROZENSET,
-    VALUE_DICT,
-};
-
 static PyObject *
 make_unrecorded(struct reading *reading, const struct marey_value *value)
 {
     static const char *const names[] = {"object", "redacted", "not recorded", "unbound",
                                         "error"};
-    unsigned which = (unsigned)value->tag - VALUE_OBJECT;
+    unsigned which = (unsigned)value->tag - MAREY_VALUE_OBJECT;
     PyObject *items[] = {
         PyUnicode_FromString(which < 5 ? names[which] : "not recorded"),
         text_to_python(value->text),
@@ -111,15 +88,15 @@ make_dict(PyObject *parts)
 static PyObject *
 make_container(uint8_t form, PyObject *parts)
 {
-    PyObject *made = form == VALUE_LIST        ? Py_NewRef(parts)
-                     : form == VALUE_TUPLE     ? PyList_AsTuple(parts)
-                     : form == VALUE_SET       ? PySet_New(parts)
-                     : form == VALUE_FROZENSET ? PyFrozenSet_New(parts)
-                                               : make_dict(parts);
+    PyObject *made = form == MAREY_VALUE_LIST        ? Py_NewRef(parts)
+                     : form == MAREY_VALUE_TUPLE     ? PyList_AsTuple(parts)
+                     : form == MAREY_VALUE_SET       ? PySet_New(parts)
+                     : form == MAREY_VALUE_FROZENSET ? PyFrozenSet_New(parts)
+                                                     : make_dict(parts);
 
     if (made != NULL &&
-        PyObject_Size(made) !=
-            (form == VALUE_DICT ? PyList_GET_SIZE(parts) / 2 : PyList_GET_SIZE(parts)))
+        PyObject_Size(made) != (form == MAREY_VALUE_DICT ? PyList_GET_SIZE(parts) / 2
+                                                         : PyList_GET_SIZE(parts)))
         Py_CLEAR(made);
     return made;
 }
@@ -132,11 +109,11 @@ made_of(const struct origin *origin, const struct marey_value *value, PyObject *
     struct inside parts = {origin, NULL};
     PyObject *made = NULL;
 
-    if (value->form == VALUE_NUMBER)
+    if (value->form == MAREY_VALUE_NUMBER)
         made = PyLong_FromUnicodeObject(text, 0);
-    else if (value->form == VALUE_COMPLEX)
+    else if (value->form == MAREY_VALUE_COMPLEX)
         made = PyObject_CallOneArg((PyObject *)&PyComplex_Type, text);
-    else if (value->form >= VALUE_LIST && value->form <= VALUE_DICT &&
+    else if (value->form >= MAREY_VALUE_LIST && value->form <= MAREY_VALUE_DICT &&
              (parts.list = PyList_New(0)) != NULL &&
              marey_value_parts(origin->trace, origin->lane, value, collect_part,
                                &parts) &&
@@ -154,7 +131,7 @@ make_other(const struct origin *origin, const struct marey_value *value)
     /* Parts are written where this is. */
     PyObject *unrecorded = make_unrecorded(origin->reading, value);
     PyObject *made =
-        unrecorded == NULL || value->tag != VALUE_OBJECT
+        unrecorded == NULL || value->tag != MAREY_VALUE_OBJECT
             ? NULL
             : made_of(origin, value, PyStructSequence_GetItem(unrecorded, 1));
 
@@ -168,13 +145,13 @@ static PyObject *
 value_to_python(const struct origin *origin, const struct marey_value *value)
 {
     switch (value->tag) {
-    case VALUE_NONE: Py_RETURN_NONE;
-    case VALUE_FALSE: Py_RETURN_FALSE;
-    case VALUE_TRUE: Py_RETURN_TRUE;
-    case VALUE_INT: return PyLong_FromLongLong(value->integer);
-    case VALUE_FLOAT: return PyFloat_FromDouble(value->number);
-    case VALUE_STR: return text_to_python(value->text);
-    case VALUE_BYTES:
+    case MAREY_VALUE_NONE: Py_RETURN_NONE;
+    case MAREY_VALUE_FALSE: Py_RETURN_FALSE;
+    case MAREY_VALUE_TRUE: Py_RETURN_TRUE;
+    case MAREY_VALUE_INT: return PyLong_FromLongLong(value->integer);
+    case MAREY_VALUE_FLOAT: return PyFloat_FromDouble(value->number);
+    case MAREY_VALUE_TEXT: return text_to_python(value->text);
+    case MAREY_VALUE_BYTES:
         return PyBytes_FromStringAndSize(value->text.bytes,
                                          (Py_ssize_t)value->text.size_bytes);
     default: return make_other(origin, value);
