@@ -282,7 +282,8 @@ take_beat(struct marey_walk *walk, struct marey_step *out)
                                    : tell(walk, beat, out);
     if (!beat->frame->is_shown)
         return false;
-    if (is_begin && beat->frame->begin_ns > long_ago)
+    /* A snapshot may lie: a call that began before the one around it waits for that. */
+    if (is_begin && (beat->frame->begin_ns > long_ago || waiting->first != 0))
         return hold_call(walk, waiting, beat);
     if (is_ending && beat->frame->mark != MARK_TOLD)
         return false;

@@ -250,6 +250,7 @@ lod_part_make(struct lod_worker *worker, struct lod_part *part)
         lod_lane_finish(builder, 0);
     }
     has_memory = has_memory && sums_keys(&worker->maker, &part->keys);
+    part->has_gap = worker->maker.has_gap;
     has_memory = has_memory && !builder->store.is_out_of_memory;
     take_made(worker, part);
     if (player->status != MAREY_OK) {

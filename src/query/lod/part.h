@@ -59,7 +59,8 @@ struct lod_part {
     int64_t seen_from_ns, seen_to_ns;
     struct sums sums;      /* owned */
     struct lod_array keys; /* of struct sums_key */
-    bool is_torn;          /* something is lost or odd at one of its ends */
+    bool has_gap;
+    bool is_torn; /* something is lost or odd at one of its ends */
 };
 
 /* Who makes parts, one after the other. */

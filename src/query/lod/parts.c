@@ -180,7 +180,8 @@ commit(struct parts *parts, struct lod_part *part)
     struct lod_lane *lane = &whole->lanes[part->lane];
 
     if (!append_nodes(&whole->store, lane, part) ||
-        !sums_put_keys(&parts->contexts, &part->keys, part->lane, process) ||
+        !sums_put_keys(&parts->contexts, &part->keys, part->has_gap, part->lane,
+                       process) ||
         !sums_put(&whole->store, &parts->contexts, &part->sums, &where, process)) {
         whole->store.is_out_of_memory = true;
         return false;

@@ -60,7 +60,7 @@ sums_begin(struct sums_maker *maker, int64_t begin_ns)
     marey_table_release(&maker->suspended);
     marey_table_release(&maker->touched);
     maker->last_cost = 0;
-    maker->has_no_keys = false;
+    maker->has_no_keys = maker->has_gap = false;
     struct sums_context *root = lod_array_one(&sums->contexts, sizeof(*root));
     maker->is_broken = root == NULL;
     if (root != NULL)
@@ -394,6 +394,8 @@ void
 sums_beat(struct sums_maker *maker, const struct player *player,
           const struct beat *beat)
 {
+    if (MAREY_UNLIKELY(beat->kind == BEAT_GAP))
+        maker->has_gap = maker->is_broken = true;
     if (MAREY_UNLIKELY(maker->is_broken)) {
         if (beat->kind == BEAT_SUSPEND || beat->kind == BEAT_RESUME)
             follow_key(maker, beat);
@@ -405,7 +407,6 @@ sums_beat(struct sums_maker *maker, const struct player *player,
     case BEAT_RESUME: begin(maker, player, beat); break;
     case BEAT_END:
     case BEAT_SUSPEND: end(maker, player, beat); break;
-    case BEAT_GAP: maker->is_broken = true; break;
     default: break;
     }
 }
@@ -484,7 +485,7 @@ sums_end(struct sums_maker *maker, const struct player_lane *lane, int64_t end_n
          struct sums *out)
 {
     *out = (struct sums){0};
-    if (maker->is_broken)
+    if (maker->is_broken || lane->last_ns > end_ns) /* a header lied */
         return;
     pass(maker, lane, end_ns);
     end_frames(maker, lane);

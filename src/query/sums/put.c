@@ -195,6 +195,7 @@ sums_contexts_release(struct sums_contexts *contexts)
     marey_table_release(&contexts->index);
     marey_table_release(&contexts->owners);
     marey_table_release(&contexts->left);
+    marey_table_release(&contexts->gaps);
     *contexts = (struct sums_contexts){0};
 }
 
@@ -265,10 +266,12 @@ number_of(uint64_t key, uint32_t process)
 
 bool
 sums_put_keys(struct sums_contexts *contexts, const struct lod_array *keys,
-              uint32_t lane, uint32_t process)
+              bool has_gap, uint32_t lane, uint32_t process)
 {
     const struct sums_key *all = keys->items;
 
+    if (has_gap && !marey_table_put(&contexts->gaps, process, 1))
+        return false;
     for (size_t i = 0; i < keys->count; i++) {
         uint64_t number = number_of(all[i].key, process);
         uint32_t owner = marey_table_get(&contexts->owners, number);
@@ -331,6 +334,8 @@ put_logs(struct putting *to, const struct sums_contexts *contexts,
     const struct sums_log *logs = part->logs.items;
     size_t count = 0;
 
+    if (marey_table_get(&contexts->gaps, part->process) != MAREY_TABLE_NONE)
+        return false;
     for (size_t i = 0; i < part->logs.count; i++) {
         if (!is_told(contexts, &logs[i], part->process))
             continue;

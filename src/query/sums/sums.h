@@ -11,8 +11,9 @@
  * are open at its end; and, in order, what became of generators that were alive before
  * it or are behind it. A player that skips the part is afterwards where it would be.
  *
- * Parts of which something is lost or odd, the last part of each lane, and those whose
- * sums would take more than SUMS_SIZE_MAX bytes have none: they are played.
+ * Parts of a process of which something is lost (what a gap hides on one thread may be
+ * the end of a generator that another resumes), odd ones, the last part of each lane, and
+ * those whose sums would take more than SUMS_SIZE_MAX bytes have none: they are played.
  *
  * sums/make.c  beats of a part -> sums
  * sums/put.c   sums -> bytes of the index
@@ -133,6 +134,7 @@ struct sums_maker {
     int64_t last_ns;
     uint64_t last_cost;
     bool has_no_keys; /* no memory for `touched` */
+    bool has_gap;     /* something was lost in the part */
     bool is_broken;   /* what comes cannot be summed */
 };
 bool sums_maker_init(struct sums_maker *maker, uint32_t function_count);
@@ -160,6 +162,7 @@ struct sums_contexts {
     struct marey_table index;  /* parent, function -> number */
     struct marey_table owners; /* of keys, with their process: lane, or shared */
     struct marey_table left;   /* those that are suspended where a part ends */
+    struct marey_table gaps;   /* processes of which something was lost */
     struct lod_array logs; /* of struct sums_part_logs: of the parts that were put */
 };
 void sums_contexts_release(struct sums_contexts *contexts);
@@ -168,12 +171,13 @@ void sums_contexts_release(struct sums_contexts *contexts);
 bool sums_put(struct lod_store *store, struct sums_contexts *contexts,
               struct sums *sums, const struct marey_lod_part *where, uint32_t process);
 
-/* Notes the keys of a part, summed or not. False: no memory. */
+/* Notes the keys of a part, summed or not, and whether something of it was lost. False:
+ * no memory. */
 bool sums_put_keys(struct sums_contexts *contexts, const struct lod_array *keys,
-                   uint32_t lane, uint32_t process);
+                   bool has_gap, uint32_t lane, uint32_t process);
 /* When all parts are there: what became of activations. Takes out parts with some that
- * other threads may have touched before or after: that is not told by a lane alone.
- * False: no memory. */
+ * other threads may have touched before or after, and those of processes with gaps: that
+ * is not told by a lane alone. False: no memory. */
 bool sums_put_end(struct lod_store *store, struct sums_contexts *contexts);
 
 /* Sums of a part out of an index. False: they are wrong. */

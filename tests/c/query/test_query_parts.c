@@ -5,6 +5,7 @@
 
 #include "../export/check.h"
 #include "base/parallel.h"
+#include "marey/answer.h"
 #include "marey/lod.h"
 #include "told.h"
 
@@ -61,9 +62,11 @@ act(struct builder_lane *lane, bool may_lose)
     }
 }
 
+/* `lost_at`: there an event says that some are lost, and no header does. */
 static struct builder *
-make(uint32_t number, bool may_lose)
+make(uint32_t number, bool may_lose, uint32_t lost_at)
 {
+    struct marey_event lost = {.kind = MAREY_EVENT_LOST, .number = 5};
     struct builder *builder = builder_new();
     struct builder_lane *lanes[LANES];
     char name[] = "f?";
@@ -77,8 +80,11 @@ make(uint32_t number, bool may_lose)
     }
     for (uint32_t i = 0; i < LANES; i++)
         lanes[i] = builder_lane(builder, 1, i + 1);
-    for (uint32_t i = 0; i < 6000; i++)
+    for (uint32_t i = 0; i < 6000; i++) {
+        if (i == lost_at)
+            lane_event(lanes[1], 0, lost);
         act(lanes[dice(LANES)], may_lose);
+    }
     if (dice(2) == 0)
         lane_leave_open(lanes[0], 65536);
     return builder;
@@ -204,7 +210,7 @@ check_coarse(struct marey_trace *trace)
 static uint64_t
 attempt(uint32_t number, bool may_lose, unsigned flips)
 {
-    struct builder *builder = make(number, may_lose);
+    struct builder *builder = make(number, may_lose, UINT32_MAX);
     bool is_whole = !may_lose && flips == 0;
     size_t size;
 
@@ -217,6 +223,70 @@ attempt(uint32_t number, bool may_lose, unsigned flips)
     check_coarse(trace);
     told_close(trace, builder);
     return leaves;
+}
+
+/* ---- sums ---- */
+
+/* Totals and trees of a window, as text. */
+static struct marey_answer
+answer_of(struct marey_trace *trace, int64_t from_ns, int64_t to_ns)
+{
+    struct marey_question question = {MAREY_SELECTION_ALL, NULL, NULL, {NULL, 0}};
+    struct marey_answer answer = {0};
+
+    question.selection.from_ns = from_ns;
+    question.selection.to_ns = to_ns;
+    CHECK_EQ(marey_answer_totals(trace, &question, &answer, NULL), MAREY_OK);
+    CHECK_EQ(marey_answer_tree(trace, &question, &answer, NULL), MAREY_OK);
+    return answer;
+}
+
+/* Returns how many parts have sums: what is added from these is what is played. */
+static uint32_t
+check_added(uint32_t number, uint32_t lost_at)
+{
+    struct builder *builder = make(number, false, lost_at);
+    struct marey_trace *played = told_open(builder), *added = NULL;
+    struct made made = index_of(played, false);
+    struct marey_trace_info info;
+    uint8_t *sums = NULL;
+    size_t sums_size = 0;
+    struct marey_byte_source source = builder_source(builder);
+    uint32_t parts = made.lod.header->part_count;
+
+    CHECK(marey_lod_sums(&made.lod, &sums, &sums_size));
+    CHECK_EQ(marey_trace_open_source(&source, &added, NULL), MAREY_OK);
+    CHECK((sums != NULL) == (parts > 0));
+    if (sums != NULL)
+        CHECK(sums_size < made.size_bytes && marey_lod_use(added, sums, sums_size));
+    marey_trace_info(played, &info);
+    for (int i = 0; i < 8; i++) {
+        int64_t from_ns = i == 0 ? INT64_MIN : dice((uint32_t)info.duration_ns);
+        int64_t to_ns = i == 0 ? INT64_MAX : from_ns + dice((uint32_t)info.duration_ns);
+        struct marey_answer want = answer_of(played, from_ns, to_ns);
+        struct marey_answer got = answer_of(added, from_ns, to_ns);
+        CHECK_EQ(got.size_bytes, want.size_bytes);
+        CHECK(memcmp(got.bytes, want.bytes, want.size_bytes) == 0);
+        free(want.bytes);
+        free(got.bytes);
+    }
+    marey_trace_close(added);
+    told_close(played, builder);
+    free(made.bytes);
+    free(sums);
+    return parts;
+}
+
+TEST(what_is_added_is_what_is_played)
+{
+    uint32_t parts = 0;
+
+    for (uint32_t round = 0; round < 30; round++)
+        parts += check_added(round, UINT32_MAX);
+    CHECK(parts > 30 * LANES * 4);
+    /* What a gap hides on one thread may concern another. */
+    for (uint32_t round = 0; round < 10; round++)
+        CHECK_EQ(check_added(round, 3000), 0);
 }
 
 TEST(parts_count_what_totals_count)
