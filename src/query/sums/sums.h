@@ -12,8 +12,9 @@
  * it or are behind it. A player that skips the part is afterwards where it would be.
  *
  * Parts of a process of which something is lost (what a gap hides on one thread may be
- * the end of a generator that another resumes), odd ones, the last part of each lane, and
- * those whose sums would take more than SUMS_SIZE_MAX bytes have none: they are played.
+ * the end of a generator that another resumes), odd ones, the last part of each lane,
+ * and those whose sums would take more than SUMS_SIZE_MAX bytes have none: they are
+ * played.
  *
  * sums/make.c  beats of a part -> sums
  * sums/put.c   sums -> bytes of the index
@@ -171,13 +172,13 @@ void sums_contexts_release(struct sums_contexts *contexts);
 bool sums_put(struct lod_store *store, struct sums_contexts *contexts,
               struct sums *sums, const struct marey_lod_part *where, uint32_t process);
 
-/* Notes the keys of a part, summed or not, and whether something of it was lost. False:
- * no memory. */
+/* Notes the keys of a part, summed or not, and whether something of it was lost.
+ * False: no memory. */
 bool sums_put_keys(struct sums_contexts *contexts, const struct lod_array *keys,
                    bool has_gap, uint32_t lane, uint32_t process);
 /* When all parts are there: what became of activations. Takes out parts with some that
- * other threads may have touched before or after, and those of processes with gaps: that
- * is not told by a lane alone. False: no memory. */
+ * other threads may have touched before or after, and those of processes with gaps:
+ * that is not told by a lane alone. False: no memory. */
 bool sums_put_end(struct lod_store *store, struct sums_contexts *contexts);
 
 /* Sums of a part out of an index. False: they are wrong. */
