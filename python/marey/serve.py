@@ -145,11 +145,8 @@ class Handler(BaseHTTPRequestHandler):
         elif what == "info":
             self._send(shown.info_and_index()[0], "application/json")
         elif what == "coarse":
-            sample = shown.coarse()
-            if sample is None:
-                self._refuse(HTTPStatus.NOT_FOUND)
-            else:
-                self._send(sample, "application/octet-stream")
+            # Nothing, rather than an error that the browser's console would show.
+            self._send(shown.coarse() or b"", "application/octet-stream")
         elif what == "index":
             self._send(shown.info_and_index()[1], "application/octet-stream")
         elif what == "trace":

@@ -101,6 +101,7 @@ async function fetchCoarse(): Promise<[TraceInfo, Uint8Array] | null> {
   const reply = await fetch('coarse')
   if (!reply.ok) return null
   const bytes = await reply.arrayBuffer()
+  if (bytes.byteLength === 0) return null // the index itself is there as quickly
   const size = Number(new DataView(bytes).getBigUint64(0, true))
   const text = new TextDecoder().decode(new Uint8Array(bytes, 8, size))
   return [JSON.parse(text) as TraceInfo, new Uint8Array(bytes, 8 + size)]

@@ -1,4 +1,7 @@
-/** Canvases that fit their boxes. */
+/** Canvases that fit their boxes; how wide texts on them are. */
+
+const WIDTHS_MAX = 20000 // of texts that are kept
+const widths = new Map<string, Map<string, number>>() // by font
 
 /** A canvas as large as its box, in device pixels. */
 export function fitCanvas(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
@@ -11,4 +14,24 @@ export function fitCanvas(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
   if (!context) throw new Error('this browser draws no canvas')
   context.setTransform(ratio, 0, 0, ratio, 0, 0)
   return context
+}
+
+/** How wide a text is in a font, which is the one that is set. Asking the canvas takes
+ * longer than to draw what is seen, and so does asking it for its font. */
+export function textWidth(
+  context: CanvasRenderingContext2D,
+  font: string,
+  text: string,
+): number {
+  let known = widths.get(font)
+  if (!known || known.size > WIDTHS_MAX) {
+    known = new Map()
+    widths.set(font, known)
+  }
+  let width = known.get(text)
+  if (width === undefined) {
+    width = context.measureText(text).width
+    known.set(text, width)
+  }
+  return width
 }

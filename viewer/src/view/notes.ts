@@ -9,6 +9,7 @@ import {
   type Rects,
 } from '../data/drawing'
 import type { Strip } from '../model/lanes'
+import { textWidth } from './canvas'
 import type { Colours } from './colours'
 import type { History } from './histories'
 import type { Session } from './session'
@@ -54,7 +55,7 @@ export function drawPointNotes(
     const x = Math.max(point.right, point.left) + AIR - 2
     const next = points[i + 1]?.left ?? width + AIR
     if (point.text === '' || x < 0 || x > width || x < busyTo) return
-    const size = context.measureText(point.text).width
+    const size = textWidth(context, colours.smallFont, point.text)
     if (!point.isLoss && x + size + AIR > next) return
     context.fillStyle = point.isLoss ? colours.loss : colours.muted
     context.fillText(point.text, x, y)
@@ -138,7 +139,7 @@ export function drawPieceNotes(
     const count = pieces.countOf(i)
     let text = pieceText(session, history, pieces, i).replace(/\s+/g, ' ')
     if (count > 1 && !isNumber) text = `×${formatCount(count)} ${text}`
-    const size = context.measureText(text).width
+    const size = textWidth(context, colours.font, text)
     if (size > room) {
       if (isNumber) continue // a number cut is another number
       text = text.slice(0, Math.floor((room / size) * text.length) - 1)

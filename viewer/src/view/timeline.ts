@@ -18,7 +18,7 @@ import {
   toPixels,
   TILE_RESOLUTION,
 } from '../model/window'
-import { fitCanvas } from './canvas'
+import { fitCanvas, textWidth } from './canvas'
 import type { Session } from './session'
 import type { Colours } from './colours'
 import type { History } from './histories'
@@ -43,13 +43,13 @@ interface Drawn {
 }
 
 const LABEL_LEAST = 24
+const GLYPHS = 'abcdefghijklmnopqrstuvwxyz_ABCDEFGH'
 const TILES_WAITING = 6
 
 export class Timeline {
   private drawn: Drawn[] = []
   private counters: { strip: Strip; points: Float32Array }[] = []
   private pieces: { strip: Strip; top: number; history: History; pieces: Pieces }[] = []
-  private readonly widths = new Map<string, number>()
   private frame = 0
   private glyph = 6
   hover: Hit | null = null
@@ -229,7 +229,7 @@ export class Timeline {
     context.clearRect(0, 0, width, height)
     context.font = colours.font
     context.textBaseline = 'middle'
-    this.glyph = context.measureText('abcdefghijklmnopqrstuvwxyz_ABCDEFGH').width / 35
+    this.glyph = textWidth(context, colours.font, GLYPHS) / GLYPHS.length
     this.drawBands(context, colours, width, height)
     context.fillStyle = colours.label
     for (const drawn of this.drawn) {
@@ -274,15 +274,6 @@ export class Timeline {
     context.strokeRect(Math.round(left) + 0.5, -1, Math.round(right - left), height + 2)
   }
 
-  private labelWidth(context: CanvasRenderingContext2D, text: string): number {
-    const known = this.widths.get(text)
-    if (known !== undefined) return known
-    const width = context.measureText(text).width
-    if (this.widths.size > 20000) this.widths.clear()
-    this.widths.set(text, width)
-    return width
-  }
-
   private drawLabels(
     context: CanvasRenderingContext2D,
     drawn: Drawn,
@@ -308,11 +299,11 @@ export class Timeline {
       if (room < LABEL_LEAST - 8) continue
       let text = functionLabel(session.info, fn)
       if (flags & FLAG_DENSE) text = `×${formatCount(rects.countOf(i))} ${text}`
-      if (room < this.labelWidth(context, text)) {
+      if (room < textWidth(context, colours.font, text)) {
         const fits = Math.floor(room / this.glyph) - 1
         if (fits < 2) continue
         const cut = text.slice(0, fits) + '…'
-        const over = this.labelWidth(context, cut) / room
+        const over = textWidth(context, colours.font, cut) / room
         text = over <= 1 ? cut : text.slice(0, Math.floor((fits - 1) / over)) + '…'
         if (text.length < 3) continue
       }
