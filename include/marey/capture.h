@@ -48,7 +48,7 @@ struct marey_function {
     uint16_t flags;   /* MAREY_FUNCTION_* */
     uint16_t detail;  /* of the maker: levels of calls to record below it */
     uint32_t keep_rules; /* of --keep about its calls; these end the slow way, too */
-    uint16_t logs;       /* of the maker: what is logged of it, */
+    uint32_t logs;       /* of the maker: what is logged of it, */
     uint16_t logs_seen;  /* as judged in which recording, */
     bool has_handlers;   /* (its except clauses are watched, too) */
     const void *plan;    /* and where in it */

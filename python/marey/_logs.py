@@ -7,6 +7,7 @@
     lines:FUNCTIONS each line of these, with the variables that changed
     exc  exc:all    exceptions (all: also those that only control the flow)
     print  logging  warnings  gc  audit:REGEX
+    comments        what `# marey: …` comments in the code ask for
 
 An `@PATTERN` behind it says in which functions: `var:total@app.*`. The regular
 expression has to match the whole name; `.` alone matches every name. `re` is imported
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     Rule = tuple[str, Names, str | None]
 
 _WITH_REGEX = ("var", "attr", "number", "audit", "entry")
-_PLAIN = ("exc", "exc:all", "print", "logging", "warnings", "gc")
+_PLAIN = ("exc", "exc:all", "print", "logging", "warnings", "gc", "comments")
 _EVERY_NAME = (".", ".*", ".+")
 
 
@@ -61,7 +62,7 @@ def parse(text: str) -> "Rule":
     elif kind not in _WITH_REGEX or not names:
         raise UsageError(
             f"log: {text!r} is none of var:REGEX, attr:REGEX, number:REGEX, exc, "
-            "exc:all, print, logging, warnings, gc, audit:REGEX, entry:REGEX "
+            "exc:all, print, logging, warnings, gc, comments, audit:REGEX, entry:REGEX "
             "(each may have @FUNCTIONS behind it), lines:FUNCTIONS"
         )
     return kind, _names(text, names), _scope(scope)

@@ -287,7 +287,7 @@ refilter(struct marey_function *function, void *context)
     function->keep_rules =
         watch_rules_of(names->module, names->name, names->file, function->flags);
     /* Where in its code something is logged is found when it is seen again. */
-    function->logs = (uint16_t)logs_of_function(function);
+    function->logs = logs_of_function(function);
     function->plan = NULL;
     function->is_slow = is_slow(function);
     *(bool *)context |= (function->logs & LOGS_IN_CODE) != 0;

@@ -6,7 +6,7 @@
  * calls another function: the profile function (profile.c) is told of each such change.
  * Code that nothing is wanted of runs without.
  *
- *   lines         LINE events, of functions of --log lines:
+ *   lines         LINE events, of functions of --log lines: and of --comments
  *   instructions  OPCODE events, of code with stores that are wanted (assign.c), and
  *                 from an exception on until it is done with, where those are wanted
  *   exceptions    EXCEPTION events
@@ -24,15 +24,15 @@ static uint16_t yielded_in; /* logs_recording in which somebody else took the ho
 bool
 tracing_is_needed(void)
 {
-    return (logs_kinds & (LOGS_VAR | LOGS_ATTR | LOGS_NUMBER | LOGS_LINES | LOGS_PRINT |
-                          LOGS_EXCEPTIONS)) != 0 ||
+    return (logs_kinds & (LOGS_VAR | LOGS_ATTR | LOGS_NUMBER | LOGS_BY_LINE |
+                          LOGS_PRINT | LOGS_EXCEPTIONS)) != 0 ||
            follow_any;
 }
 
 static bool
 wants_lines(const struct marey_function *function)
 {
-    return (function->logs & LOGS_LINES) != 0;
+    return (function->logs & LOGS_BY_LINE) != 0;
 }
 
 static bool
@@ -45,7 +45,7 @@ static bool
 is_wanted(const struct marey_function *function)
 {
     return function != NULL && !function->is_skipped &&
-           ((function->logs & (LOGS_LINES | LOGS_EXCEPTIONS)) != 0 ||
+           ((function->logs & (LOGS_BY_LINE | LOGS_EXCEPTIONS)) != 0 ||
             wants_instructions(function));
 }
 
@@ -89,8 +89,8 @@ on_trace(PyObject *self, PyFrameObject *object, int what, PyObject *arg)
         return 0;
     if (what == PyTrace_LINE) {
         if (wants_lines(function))
-            lines_log(function, frame, frame->code,
-                      ((struct pc_frame_object *)object)->line);
+            lines_begin(function, frame, frame->code,
+                        ((struct pc_frame_object *)object)->line);
         else /* it ran before anything was wanted of it */
             set_frame(object, false, wants_instructions(function));
     } else if (what == PyTrace_OPCODE) {

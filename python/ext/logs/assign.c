@@ -58,47 +58,6 @@ struct assign_plan {
 
 /* ---- logging one value ---- */
 
-static void
-log_number(struct marey_lane *lane, struct values_name name, PyObject *value)
-{
-    double number;
-
-    if (name.is_secret || value == NULL)
-        return;
-    if (PyFloat_Check(value)) {
-        number = PyFloat_AS_DOUBLE(value);
-    } else if (PyLong_Check(value)) {
-        struct pc_exception saved = pc_exception_take();
-        number = PyLong_AsDouble(value);
-        bool is_too_large = PyErr_Occurred() != NULL;
-        PyErr_Clear();
-        pc_exception_give(saved);
-        if (is_too_large)
-            return;
-    } else {
-        return;
-    }
-    marey_counter(lane, name.id, number);
-}
-
-static void
-log_value(struct marey_lane *lane, uint8_t class, struct values_name name,
-          PyObject *value, bool is_known, uint32_t line, PyObject *owner)
-{
-    struct values_name plain = {0, name.is_secret};
-    struct values body;
-
-    values_begin(&body);
-    if (is_known)
-        values_put_named(&body, plain, value);
-    else
-        values_put_tag(&body, plain, MAREY_VALUE_NOT_RECORDED);
-    if (owner != NULL)
-        logs_put_type(&body, "of", Py_TYPE(owner));
-    logs_put_int(&body, "line", line);
-    marey_log(lane, name.id, class, values_finish(&body, lane));
-}
-
 /* The object whose attribute is stored: it lies above the value. */
 static PyObject *
 object_of(const struct store *store, const struct pc_frame *frame)
@@ -143,13 +102,13 @@ log_entry(struct marey_lane *lane, const struct marey_function *function,
     else if (store->class != 0)
         exceptions_log_taken(lane, function, store->class, value, store->line);
     if ((store->kinds & LOGS_NUMBER) != 0)
-        log_number(lane, store->name, value);
+        logs_number(lane, store->name, value);
     if ((store->kinds & LOGS_VAR) != 0)
-        log_value(lane, MAREY_LOG_VALUE, store->name, value, is_known, store->line,
-                  NULL);
+        logs_value(lane, MAREY_LOG_VALUE, store->name, value, is_known, store->line,
+                   NULL);
     if ((store->kinds & LOGS_ATTR) != 0)
-        log_value(lane, MAREY_LOG_ATTRIBUTE, store->name, value, is_known, store->line,
-                  is_known ? object_of(store, frame) : NULL);
+        logs_value(lane, MAREY_LOG_ATTRIBUTE, store->name, value, is_known, store->line,
+                   is_known ? object_of(store, frame) : NULL);
     if (store->followed != NULL)
         is_needed |= log_followed(lane, store, frame, code, value);
     if (store->ends)
@@ -215,10 +174,10 @@ assign_start(const struct assign_plan *plan, const struct pc_frame *frame,
         const struct parameter *parameter = &plan->parameters[i];
         PyObject *value = pc_frame_variable_at(frame, code, parameter->slot);
         if ((parameter->kinds & LOGS_NUMBER) != 0)
-            log_number(lane, parameter->name, value);
+            logs_number(lane, parameter->name, value);
         if ((parameter->kinds & LOGS_VAR) != 0)
-            log_value(lane, MAREY_LOG_VALUE, parameter->name, value, true,
-                      plan->first_line, NULL);
+            logs_value(lane, MAREY_LOG_VALUE, parameter->name, value, true,
+                       plan->first_line, NULL);
         Py_XDECREF(value);
     }
 }

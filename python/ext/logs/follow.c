@@ -286,31 +286,6 @@ follow_end(void)
 
 /* ---- where it is ---- */
 
-/* An attribute that the object holds, read without its help: new, or NULL. */
-static PyObject *
-attribute_of(PyObject *object, PyObject *name)
-{
-    struct objects_walk walk;
-    struct objects_attribute one;
-    PyObject *value = NULL;
-
-    if (PyType_Check(object))
-        return Py_XNewRef(
-            objects_type_item((PyTypeObject *)object, PyUnicode_AsUTF8(name)));
-    objects_walk_begin(&walk, object);
-    while (value == NULL && objects_walk_next(&walk, &one)) {
-        bool is_it = one.name == NULL
-                         ? PyUnicode_CompareWithASCIIString(name, one.slot) == 0
-                         : PyUnicode_CheckExact(one.name) &&
-                               PyUnicode_Compare(name, one.name) == 0;
-        if (is_it)
-            value = Py_XNewRef(one.value);
-        objects_attribute_release(&one);
-    }
-    objects_walk_end(&walk);
-    return value;
-}
-
 static PyObject *
 item_of(PyObject *dict, PyObject *name)
 {
@@ -388,7 +363,7 @@ resolve(struct follow *watch, PyObject **value)
         } else {
             watch->kind = FOLLOW_ATTRIBUTE;
             Py_XSETREF(watch->owner, *value);
-            *value = attribute_of(watch->owner, watch->name);
+            *value = objects_attribute_of(watch->owner, watch->name);
         }
         from = to + 1;
     }

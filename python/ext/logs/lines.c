@@ -191,7 +191,7 @@ put_line(struct values *body, int line)
 
 /* ---- what happens ---- */
 
-void
+static void
 lines_log(const struct marey_function *function, const struct pc_frame *frame,
           PyCodeObject *code, int line)
 {
@@ -214,6 +214,16 @@ lines_log(const struct marey_function *function, const struct pc_frame *frame,
                   values_finish(&body, lane));
     PyErr_Clear();
     pc_exception_give(saved);
+}
+
+void
+lines_begin(const struct marey_function *function, const struct pc_frame *frame,
+            PyCodeObject *code, int line)
+{
+    if ((function->logs & LOGS_COMMENTS) != 0)
+        comments_line(function, frame, code, line);
+    if ((function->logs & LOGS_LINES) != 0)
+        lines_log(function, frame, code, line);
 }
 
 void
@@ -243,10 +253,10 @@ lines_on_line(PyObject *self, PyObject *const *args, size_t nargs, PyObject *nam
     const struct marey_function *function = codes_known(code);
 
     (void)self, (void)nargs, (void)names;
-    if (function == NULL || (function->logs & LOGS_LINES) == 0)
+    if (function == NULL || (function->logs & LOGS_BY_LINE) == 0)
         return tracer.disable;
-    lines_log(function, (void *)pc_current_frame(pc_thread_state()), code,
-              (int)PyLong_AsLong(args[1]));
+    lines_begin(function, (void *)pc_current_frame(pc_thread_state()), code,
+                (int)PyLong_AsLong(args[1]));
     return PC_NONE;
 }
 

@@ -23,7 +23,7 @@ static const struct {
     {"attr", LOGS_ATTR},         {"number", LOGS_NUMBER},   {"exc", LOGS_EXC},
     {"exc:all", LOGS_EXC_ALL},   {"print", LOGS_PRINT},     {"logging", LOGS_LOGGING},
     {"warnings", LOGS_WARNINGS}, {"gc", LOGS_GC},           {"audit", LOGS_AUDIT},
-    {"entry", LOGS_ENTRY},       {"lines", LOGS_LINES},
+    {"entry", LOGS_ENTRY},       {"lines", LOGS_LINES},     {"comments", LOGS_COMMENTS},
 };
 
 /* ---- setting ---- */
@@ -148,11 +148,13 @@ logs_look(struct marey_function *function, PyCodeObject *code)
 
     function->logs_seen = logs_recording;
     function->has_handlers = false;
-    function->logs = (uint16_t)logs_of_function(function);
+    function->logs = logs_of_function(function);
     struct pc_exception saved = pc_exception_take();
     if ((function->logs & ~LOGS_SAYS) != 0 || follow_any)
         plan = assign_plan(code, function);
-    if ((function->logs & LOGS_LINES) != 0)
+    if ((function->logs & LOGS_COMMENTS) != 0 && !comments_look(function, code))
+        function->logs &= ~(uint32_t)LOGS_COMMENTS;
+    if ((function->logs & LOGS_BY_LINE) != 0)
         hooks_watch(code, hooks_bit("LINE"));
     PyErr_Clear();
     pc_exception_give(saved);
@@ -190,6 +192,7 @@ void
 logs_end(void)
 {
     follow_end();
+    comments_forget();
     around_stop();
 }
 
@@ -212,6 +215,7 @@ logs_start(const struct marey_function *function, const struct pc_frame *frame,
     arguments_start(function, frame, code);
     arguments_entry(function, frame, code);
     lines_start(function, frame, code);
+    comments_start(function, frame);
     if (assign_wants_start(function->plan))
         assign_start(function->plan, frame, code);
     pc_exception_give(saved);
@@ -222,6 +226,7 @@ logs_return(const struct marey_function *function, const struct pc_frame *frame,
             PyCodeObject *code, PyObject *value)
 {
     lines_end(function, frame, code);
+    comments_end(function, frame, code, true);
     arguments_return(function, frame, value);
 }
 
@@ -230,6 +235,7 @@ logs_unwind(const struct marey_function *function, const struct pc_frame *frame,
             PyCodeObject *code)
 {
     lines_end(function, frame, code);
+    comments_end(function, frame, code, false);
 }
 
 /* ---- small values ---- */
@@ -262,4 +268,47 @@ void
 logs_put_type(struct values *body, const char *name, PyTypeObject *type)
 {
     logs_put_text(body, name, type->tp_name);
+}
+
+/* ---- what is logged ---- */
+
+void
+logs_number(struct marey_lane *lane, struct values_name name, PyObject *value)
+{
+    double number;
+
+    if (name.is_secret || value == NULL)
+        return;
+    if (PyFloat_Check(value)) {
+        number = PyFloat_AS_DOUBLE(value);
+    } else if (PyLong_Check(value)) {
+        struct pc_exception saved = pc_exception_take();
+        number = PyLong_AsDouble(value);
+        bool is_too_large = PyErr_Occurred() != NULL;
+        PyErr_Clear();
+        pc_exception_give(saved);
+        if (is_too_large)
+            return;
+    } else {
+        return;
+    }
+    marey_counter(lane, name.id, number);
+}
+
+void
+logs_value(struct marey_lane *lane, uint8_t class, struct values_name name,
+           PyObject *value, bool is_known, uint32_t line, PyObject *owner)
+{
+    struct values_name plain = {0, name.is_secret};
+    struct values body;
+
+    values_begin(&body);
+    if (is_known)
+        values_put_named(&body, plain, value);
+    else
+        values_put_tag(&body, plain, MAREY_VALUE_NOT_RECORDED);
+    if (owner != NULL)
+        logs_put_type(&body, "of", Py_TYPE(owner));
+    logs_put_int(&body, "line", line);
+    marey_log(lane, name.id, class, values_finish(&body, lane));
 }

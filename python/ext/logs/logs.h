@@ -9,6 +9,7 @@
  *   follow.c      marey.watch(): one variable or attribute, wherever it is stored
  *   tracing.c     the trace function of 3.11, where one of these needs it
  *   lines.c       lines of a function, with the variables that changed
+ *   comments.c    what `# marey: …` comments ask for; magic.c finds them in the text
  *   around.c      garbage collections, audit events
  *
  * Rules are read once, at the start of a recording. Each function is judged at first
@@ -39,15 +40,18 @@ enum logs_kind {
     LOGS_SAYS_RECORD = 1 << 13,
     LOGS_SAYS_WARNING = 1 << 14,
     LOGS_LINES = 1 << 15,
+    LOGS_COMMENTS = 1 << 16, /* once judged: there are some in the function */
 };
 /* These are asked for where calls begin and end: such functions go slowly. */
 #define LOGS_AT_CALLS                                                                  \
     (LOGS_ARGS | LOGS_RETURNS | LOGS_ENTRY | LOGS_SAYS_RECORD | LOGS_SAYS_WARNING |    \
-     LOGS_LINES)
+     LOGS_BY_LINE)
+/* These want to know of lines. */
+#define LOGS_BY_LINE (LOGS_LINES | LOGS_COMMENTS)
 #define LOGS_EXCEPTIONS (LOGS_EXC | LOGS_EXC_ALL)
 #define LOGS_SAYS (LOGS_SAYS_RECORD | LOGS_SAYS_WARNING)
 /* These look into the code. */
-#define LOGS_IN_CODE (LOGS_VAR | LOGS_ATTR | LOGS_NUMBER | LOGS_LINES)
+#define LOGS_IN_CODE (LOGS_VAR | LOGS_ATTR | LOGS_NUMBER | LOGS_BY_LINE)
 
 /* ---- logs.c ---- */
 
@@ -92,6 +96,13 @@ struct values_name logs_name(const char *text);
 void logs_put_int(struct values *body, const char *name, long long value);
 void logs_put_text(struct values *body, const char *name, const char *text);
 void logs_put_type(struct values *body, const char *name, PyTypeObject *type);
+
+/* A number as a counter; anything else is passed over. */
+void logs_number(struct marey_lane *lane, struct values_name name, PyObject *value);
+/* A value under a name, at a line of the program. `value`: NULL is unbound, if it
+ * `is_known`; `owner`: the object whose attribute it is, or NULL. */
+void logs_value(struct marey_lane *lane, uint8_t class, struct values_name name,
+                PyObject *value, bool is_known, uint32_t line, PyObject *owner);
 
 /* ---- arguments.c ---- */
 
@@ -175,12 +186,27 @@ void lines_start(const struct marey_function *function, const struct pc_frame *f
                  PyCodeObject *code);
 void lines_end(const struct marey_function *function, const struct pc_frame *frame,
                PyCodeObject *code);
-/* A line of it begins. */
-void lines_log(const struct marey_function *function, const struct pc_frame *frame,
-               PyCodeObject *code, int line);
+/* A line of it begins: for comments.c, too. */
+void lines_begin(const struct marey_function *function, const struct pc_frame *frame,
+                 PyCodeObject *code, int line);
 /* The callback for LINE. */
 PyObject *lines_on_line(PyObject *self, PyObject *const *args, size_t nargs,
                         PyObject *names);
+
+/* ---- comments.c ---- */
+
+/* Looks for what comments in the code's own lines ask for. False: nothing. */
+bool comments_look(const struct marey_function *function, PyCodeObject *code);
+/* A call of the function began; a line of it begins; it ends. With `is_done` the line
+ * that ran last was finished. */
+void comments_start(const struct marey_function *function,
+                    const struct pc_frame *frame);
+void comments_line(const struct marey_function *function, const struct pc_frame *frame,
+                   PyCodeObject *code, int line);
+void comments_end(const struct marey_function *function, const struct pc_frame *frame,
+                  PyCodeObject *code, bool is_done);
+/* The recording is over. */
+void comments_forget(void);
 
 /* ---- tracing.c (3.11) ---- */
 

@@ -455,3 +455,27 @@ objects_attribute_release(struct objects_attribute *attribute)
     Py_CLEAR(attribute->name);
     Py_CLEAR(attribute->value);
 }
+
+PyObject *
+objects_attribute_of(PyObject *object, PyObject *name)
+{
+    struct objects_walk walk;
+    struct objects_attribute one;
+    PyObject *value = NULL;
+
+    if (PyType_Check(object))
+        return Py_XNewRef(
+            objects_type_item((PyTypeObject *)object, PyUnicode_AsUTF8(name)));
+    objects_walk_begin(&walk, object);
+    while (value == NULL && objects_walk_next(&walk, &one)) {
+        bool is_it = one.name == NULL
+                         ? PyUnicode_CompareWithASCIIString(name, one.slot) == 0
+                         : PyUnicode_CheckExact(one.name) &&
+                               PyUnicode_Compare(name, one.name) == 0;
+        if (is_it)
+            value = Py_XNewRef(one.value);
+        objects_attribute_release(&one);
+    }
+    objects_walk_end(&walk);
+    return value;
+}

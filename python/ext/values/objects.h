@@ -62,6 +62,8 @@ void objects_walk_begin(struct objects_walk *walk, PyObject *object);
 bool objects_walk_next(struct objects_walk *walk, struct objects_attribute *out);
 void objects_walk_end(struct objects_walk *walk);
 void objects_attribute_release(struct objects_attribute *attribute);
+/* The value of one: new, or NULL. Of a type, what it or a base has under that name. */
+PyObject *objects_attribute_of(PyObject *object, PyObject *name);
 
 /* *at starts at 0. New references. */
 bool objects_dict_next(PyObject *dict, Py_ssize_t *at, PyObject **key,

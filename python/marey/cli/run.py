@@ -74,9 +74,11 @@ standard input. All that follows it belongs to the program.
   --returns[=PATTERN]   what calls return, the same; both may be repeated
   --log WHAT            what else happens in the program: var:REGEX, attr:REGEX,
                         number:REGEX (as a counter), exc, exc:all, print, logging,
-                        warnings, gc, audit:REGEX, entry:REGEX; with @PATTERN
-                        behind it in these functions only; or lines:PATTERN, all
-                        lines of these functions; may be repeated
+                        warnings, gc, comments, audit:REGEX, entry:REGEX; with
+                        @PATTERN behind it in these functions only; or lines:PATTERN,
+                        all lines of these functions; may be repeated
+  --comments            what comments in the code ask for: # marey: log NAME, counter
+                        NAME, instant TEXT; the same as --log comments
   --open                view the trace when the program has ended
   -q, --quiet           no summary at the end
   --config FILE         options from a TOML file (default: [tool.marey] of the
@@ -137,6 +139,7 @@ FLAGS = (
     "c-calls",
     "exact",
     "children",
+    "comments",
     "explain",
     "listen",
     "open",
@@ -248,10 +251,13 @@ def _unknown(option: str) -> UsageError:
 
 
 def make_options(path: str, settings: "dict[str, Any]") -> Options:
-    if "log" in settings:
+    log = [*settings.get("log", ())]
+    if settings.get("comments"):
+        log.append("comments")
+    if log:
         from marey import _logs
 
-        _logs.check(settings["log"])
+        _logs.check(log)
     return Options(
         path,
         include=settings.get("include", ()),
@@ -275,7 +281,7 @@ def make_options(path: str, settings: "dict[str, Any]") -> Options:
         transaction_depth=settings.get("transaction-depth", 0),
         args=settings.get("args", ()),
         returns=settings.get("returns", ()),
-        log=settings.get("log", ()),
+        log=log,
     )
 
 
