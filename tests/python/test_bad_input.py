@@ -177,6 +177,14 @@ def test_a_trace_in_a_folder_that_is_not_there(tmp_path: Path) -> None:
     one_line(done)
 
 
+def test_a_ring_that_does_not_fit_on_the_disk(tmp_path: Path) -> None:
+    done = harness.marey("run", "--ring", "999999T", "-c", "print(1)", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    one_line(done, "--ring", "MiB free")
+    assert not list(tmp_path.iterdir())
+
+
 # Makes some megabytes of events, then says that it was not disturbed.
 BUSY = """
 import sys

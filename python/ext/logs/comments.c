@@ -6,7 +6,7 @@
  *
  * Beside a statement (or behind the last one of a block) this happens when that has
  * run: as the next line of the same call begins, or the call returns. On a line of its
- * own it happens before the statement below runs. The file is read at the first sight of
+ * own it happens before the statement below. The file is read at the first sight of
  * its code; code that no comment stands in runs as it does without --comments.
  *
  * Files and plans are kept for good: few have such comments, and functions last. */

@@ -172,6 +172,7 @@ def main(arguments: list[str]) -> int:
     check_installation()
     path = choose_output(settings.pop("output", None), target.name)
     options = make_options(path, settings)
+    _check_ring(path, options.ring)
     command = [sys.executable, *interpreter_flags(), *target.arguments]
     if not opens and not explains:
         become(command, options)
@@ -534,6 +535,18 @@ def _try_to_write(path: str) -> None:
         raise UsageError(
             f"{folder}: the trace cannot be written here ({reason}); use -o FILE"
         ) from None
+
+
+def _check_ring(path: str, size: int) -> None:
+    """What is only found out when the ring is full is found out too late."""
+    folder = os.path.dirname(path)
+    disk = os.statvfs(folder)
+    free = disk.f_bavail * disk.f_frsize
+    if size > free:
+        raise UsageError(
+            f"--ring: {size >> 20:,} MiB are asked for, and {folder} has "
+            f"{free >> 20:,} MiB free; choose less, or another -o"
+        )
 
 
 def _remove_trace(path: str) -> None:
