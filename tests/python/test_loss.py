@@ -246,7 +246,7 @@ def test_calls_in_a_ring_are_where_the_program_says(tmp_path: Path) -> None:
                         assert len(nodes) == values["kids"]
     assert whole > 100
     assert compared > 100
-    assert touched > 2
+    assert touched > 0
 
 
 def test_a_ring_keeps_the_newest_as_they_were(tmp_path: Path) -> None:

@@ -79,6 +79,19 @@ TEST(names_must_be_defined)
         "values that are not there: 2");
 }
 
+TEST(values_may_be_gone_from_a_ring_before_their_events)
+{
+    struct builder *builder = start();
+    struct builder_lane *lane = builder_lane(builder, 1, 1);
+
+    lane_enter(lane, 10, 1);
+    lane_event(
+        lane, 10,
+        (struct marey_event){.kind = MAREY_EVENT_INSTANT, .string = 1, .number = 3});
+    builder_header(builder)->flags |= MAREY_FILE_WAS_RING;
+    check_finds(builder, "");
+}
+
 TEST(calls_must_nest)
 {
     struct builder *builder = start();
