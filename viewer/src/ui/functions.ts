@@ -17,31 +17,47 @@ import type { SourceView } from './source'
 
 const ROW = 24
 
+/** Of a function that --max-overhead left out: what its row does not hold. */
+interface Missed {
+  calls: number
+  mark: string // before the number of calls, where it is no exact one
+  atLeast: string // before times
+  told: string
+}
+
+const NOTHING: Missed = { calls: 0, mark: '', atLeast: '', told: '' }
+
 interface Column {
   name: string
   title: string
-  value: (row: Total) => number
-  text: (row: Total) => string
+  value: (row: Total, missed: Missed) => number
+  text: (row: Total, missed: Missed) => string
+  grows?: boolean // with each call that is recorded
 }
+
+const leastOf = (column: Column, missed: Missed) =>
+  column.grows ? missed.atLeast : ''
 
 const COLUMNS: readonly Column[] = [
   {
     name: 'Calls',
     title: 'calls begun',
-    value: (r) => r[1],
-    text: (r) => formatCount(r[1]),
+    value: (r, missed) => r[1] + missed.calls,
+    text: (r, missed) => missed.mark + formatCount(r[1] + missed.calls),
   },
   {
     name: 'Total',
     title: 'time inside it, recursion counted once',
     value: (r) => r[2],
     text: (r) => formatDuration(r[2]),
+    grows: true,
   },
   {
     name: 'Self',
     title: 'without the calls it made',
     value: (r) => r[3],
     text: (r) => formatDuration(r[3]),
+    grows: true,
   },
   {
     name: 'Mean',
@@ -66,6 +82,7 @@ const COLUMNS: readonly Column[] = [
     title: 'the longest call',
     value: (r) => r[5],
     text: (r) => formatDuration(r[5]),
+    grows: true,
   },
 ]
 
@@ -75,6 +92,7 @@ export class Functions {
   private sorted = 2 // column; -1: the name
   private isUp = false
   private stale = true
+  private readonly missed = new Map<number, Missed>()
   private readonly head = make('thead')
   private readonly body = make('tbody')
   private readonly scroller = make('div', {
@@ -181,9 +199,38 @@ export class Functions {
     }
   }
 
+  private missedOf(fn: number): Missed {
+    return this.missed.get(fn) ?? NOTHING
+  }
+
+  private textOf(column: Column, row: Total): string {
+    const missed = this.missedOf(row[0])
+    return leastOf(column, missed) + column.text(row, missed)
+  }
+
+  /** How many calls went unrecorded is known of the whole recording alone. */
+  private findMissed(): void {
+    const { area, info } = this.session
+    this.missed.clear()
+    for (const one of info.left_out ?? []) {
+      if (area && area.to <= one.since_ns) continue
+      const calls = area ? 0 : one.calls_counted + one.calls_estimated
+      const isSum = !area && one.is_whole
+      this.missed.set(one.function, {
+        calls,
+        mark: !isSum ? '≥ ' : one.calls_estimated > 0 ? '≈ ' : '',
+        atLeast: '≥ ',
+        told:
+          `left out from ${formatDuration(one.since_ns)} on` +
+          (area ? '' : `; ${formatCount(calls)} calls since then not recorded`),
+      })
+    }
+  }
+
   private arrange(): void {
     if (!this.totals) return
     const { info, found, query } = this.session
+    this.findMissed()
     const searching = query.trim() !== ''
     const own = this.onlyOwn.checked
     this.rows = this.totals.rows.filter(
@@ -193,7 +240,10 @@ export class Functions {
     const sign = this.isUp ? 1 : -1
     if (column)
       this.rows.sort(
-        (a, b) => sign * (column.value(a) - column.value(b)) || a[0] - b[0],
+        (a, b) =>
+          sign *
+            (column.value(a, this.missedOf(a[0])) -
+              column.value(b, this.missedOf(b[0]))) || a[0] - b[0],
       )
     else
       this.rows.sort(
@@ -211,7 +261,7 @@ export class Functions {
     const rows = this.rows.map((row) => [
       functionFull(info, row[0]),
       functionPlace(info, row[0]),
-      ...COLUMNS.map((column) => column.text(row)),
+      ...COLUMNS.map((column) => this.textOf(column, row)),
     ])
     return [head, ...rows].map((row) => row.join('\t')).join('\n') + '\n'
   }
@@ -274,17 +324,21 @@ export class Functions {
         },
         make('td', {}, name),
       )
+      const missed = this.missedOf(row[0])
       COLUMNS.forEach((column, i) => {
         const cell = make('td', {
           class: i === 1 || i === 2 ? 'number with-bar' : 'number',
-          title: i > 0 ? `${formatCount(column.value(row))} ns` : '',
+          title:
+            i > 0
+              ? `${leastOf(column, missed)}${formatCount(column.value(row, missed))} ns`
+              : missed.told,
         })
         if (i === 1 || i === 2) {
           const bar = make('span', { class: 'bar' })
-          bar.style.width = `${(100 * column.value(row)) / most}%`
+          bar.style.width = `${(100 * column.value(row, missed)) / most}%`
           cell.append(bar)
         }
-        cell.append(column.text(row))
+        cell.append(this.textOf(column, row))
         line.append(cell)
       })
       shown.push(line)
