@@ -278,6 +278,7 @@ def check(log: Log) -> Counts:
         "ruff check": ["ruff", "check", "--quiet", "--output-format=concise", "."],
         "ruff format": ["ruff", "format", "--check", "--output-format=concise", "."],
         "tidy": [sys.executable, "tools/tidy.py"],
+        "format page": [sys.executable, "tools/format_page.py"],
     }
     broken = [name for name, command in checkers.items() if log.run(command) != 0]
     if broken:

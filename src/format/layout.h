@@ -18,9 +18,8 @@
 
 #include "marey/value_tags.h"
 
-#define MAREY_FILE_MAGIC                                                               \
-    UINT64_C(0x0A0D594552414D89)                /* 89 'M' 'A' 'R' 'E' 'Y' CR LF  \
-                                                       */
+/* 89 'M' 'A' 'R' 'E' 'Y' CR LF */
+#define MAREY_FILE_MAGIC UINT64_C(0x0A0D594552414D89)
 #define MAREY_EXTENT_MAGIC UINT32_C(0x4B48434D) /* 'M' 'C' 'H' 'K' */
 #define MAREY_VERSION_MAJOR 1                   /* readers refuse another one */
 #define MAREY_VERSION_MINOR 0                   /* readers accept a larger one */
@@ -136,28 +135,23 @@ struct marey_extent_header {
 #define MAREY_TOKEN_EXTENDED 3 /* then one op byte, then what the op says */
 
 /* Ops of an extended token. Those marked (o) are notes, not events: not counted. */
-#define MAREY_OP_ADVANCE 0x01 /* (o) u64 ticks: the time is now this */
-#define MAREY_OP_UNWIND 0x02  /* varint string id of the exception's type, 0 unknown */
-#define MAREY_OP_CUT 0x03     /* innermost call is over; when and how was not seen */
-#define MAREY_OP_THROWN 0x04  /* (o) varint string id: the resume before was a throw */
-#define MAREY_OP_BIND 0x05    /* (o) u8 slot, varint function id, u64 activation key */
-#define MAREY_OP_LOST 0x06    /* (o) varint count of events lost just before */
-#define MAREY_OP_RESYNC 0x07  /* (o) a snapshot: the stack is now this */
-#define MAREY_OP_INSTANT 0x08 /* varint name string id, varint blob + 1 or 0 */
-#define MAREY_OP_COUNTER 0x09 /* varint name string id, f64 value */
-#define MAREY_OP_VALUES                                                                \
-    0x0A /* (o) u8 role, varint blob: values of the innermost call */
-#define MAREY_OP_SWITCH                                                                \
-    0x0C /* (o) varint lane serial: the thread now runs that lane  \
-                              */
+#define MAREY_OP_ADVANCE 0x01  /* (o) u64 ticks: the time is now this */
+#define MAREY_OP_UNWIND 0x02   /* varint string id of the exception's type, 0 unknown */
+#define MAREY_OP_CUT 0x03      /* innermost call is over; when and how was not seen */
+#define MAREY_OP_THROWN 0x04   /* (o) varint string id: the resume before was a throw */
+#define MAREY_OP_BIND 0x05     /* (o) u8 slot, varint function id, u64 activation key */
+#define MAREY_OP_LOST 0x06     /* (o) varint count of events lost just before */
+#define MAREY_OP_RESYNC 0x07   /* (o) a snapshot: the stack is now this */
+#define MAREY_OP_INSTANT 0x08  /* varint name string id, varint blob + 1 or 0 */
+#define MAREY_OP_COUNTER 0x09  /* varint name string id, f64 value */
+#define MAREY_OP_VALUES 0x0A   /* (o) u8 role, varint blob: of the innermost call */
+#define MAREY_OP_SWITCH 0x0C   /* (o) varint lane serial: that lane runs now */
 #define MAREY_OP_FLOW_OUT 0x0D /* varint flow id: an arrow starts here */
 #define MAREY_OP_FLOW_IN 0x0E  /* varint flow id: the arrow ends here */
 #define MAREY_OP_LOG 0x0F /* varint name string id, u8 class, varint blob + 1 or 0 */
 #define MAREY_OP_SIZED_MIN 0x20 /* unknown ops up to _MAX carry varint size, bytes */
 #define MAREY_OP_SIZED_MAX 0x3F
-#define MAREY_OP_YIELD                                                                 \
-    0x40                     /* + slot: the innermost call is suspended, or exhausted  \
-                              */
+#define MAREY_OP_YIELD 0x40  /* + slot: the innermost call is suspended */
 #define MAREY_OP_RESUME 0x60 /* + slot: that activation runs again */
 #define MAREY_ACTIVATION_SLOTS 32
 
@@ -199,12 +193,12 @@ struct marey_extent_header {
 #define MAREY_DEF_OPTIONS 11
 #define MAREY_DEF_NOTE 12
 #define MAREY_DEF_HOST 13
-#define MAREY_DEF_LEFT_OUT 23   /* a function's calls are no longer recorded */
-#define MAREY_DEF_WINDOW 22     /* this trace is a part of a longer recording */
-#define MAREY_DEF_UNRECORDED 28 /* how many calls of it there were since */
 #define MAREY_DEF_CHILD_END 14
 #define MAREY_DEF_EXEC 15
-#define MAREY_DEF_CALL_SITE 16 /* an id for the calls of a function from one place */
+#define MAREY_DEF_CALL_SITE 16  /* an id for the calls of a function from one place */
+#define MAREY_DEF_WINDOW 22     /* this trace is a part of a longer recording */
+#define MAREY_DEF_LEFT_OUT 23   /* a function's calls are no longer recorded */
+#define MAREY_DEF_UNRECORDED 28 /* how many calls of it there were since */
 
 /* MAREY_DEF_FUNCTION flags */
 #define MAREY_FUNCTION_C 1
