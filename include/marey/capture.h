@@ -198,8 +198,6 @@ bool marey_recording_is_on(void);
 void marey_recording_finish(int exit_status, struct marey_file_counts *counts);
 /* This process was forked from one that recorded. */
 bool marey_recording_was_forked(void);
-/* Counters of the file, all its processes together. */
-void marey_recording_counts(struct marey_file_counts *out);
 /* Functions are skipped now that were recorded, or the reverse: calls of such
  * that are open leave the stacks. With `is_careful` every event goes the slow way from
  * now on. Any thread. */
@@ -301,8 +299,6 @@ void marey_lane_push_open(struct marey_lane *lane,
                           const struct marey_function *function, uintptr_t key);
 /* Puts the lane with all that was pushed into the trace. */
 void marey_lane_open(struct marey_lane *lane);
-/* A new name, or the same one. */
-void marey_lane_rename(struct marey_lane *lane, const char *name);
 /* Events of the calling thread are left out until the matching call. */
 void marey_lane_ignore(bool is_ignored);
 

@@ -156,8 +156,6 @@ void marey_trace_function(const struct marey_trace *trace, uint32_t index,
 /* The text of a string the events name (exception types, instants, counters). Empty for
  * MAREY_NO_INDEX. */
 struct marey_text marey_trace_string(const struct marey_trace *trace, uint32_t index);
-/* Indices are below this; not every index is the name of an event. */
-uint32_t marey_trace_string_count(const struct marey_trace *trace);
 
 /* Functions whose calls were not recorded any more from some time on (a budget of
  * overhead): how often that was said, and of which. False: of none that is known. */

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     Tell = Callable[[str], object]
 
-FORMATS = ("html", "png")
 PAGE = Path(__file__).parent / "_page" / "page.html"
 CHUNK_SIZE = 8 << 20
 PICTURE_WIDTH = 1920

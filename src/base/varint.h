@@ -46,18 +46,6 @@ marey_varint_get(const uint8_t *bytes, size_t size_bytes, uint64_t *out)
     return 0;
 }
 
-static inline size_t
-marey_varint_size(uint64_t value)
-{
-    size_t size = 1;
-
-    while (value >= 0x80) {
-        value >>= 7;
-        size++;
-    }
-    return size;
-}
-
 static inline uint64_t
 marey_zigzag(int64_t value)
 {

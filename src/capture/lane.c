@@ -144,6 +144,17 @@ take_slot(struct marey_lane *lane, uint32_t size)
     return true;
 }
 
+/* A new name, or the same one. */
+static void
+rename_lane(struct marey_lane *lane, const char *name)
+{
+    if (strncmp(lane->name, name, sizeof(lane->name) - 1) == 0)
+        return;
+    strncpy(lane->name, name, sizeof(lane->name) - 1);
+    if (lane->serial != 0)
+        marey_define_lane_name(lane->recording, lane->serial, lane->name);
+}
+
 static void
 find_name(struct marey_lane *lane)
 {
@@ -157,7 +168,7 @@ find_name(struct marey_lane *lane)
         lane->owner = facts.owner;
     if (facts.name != NULL) {
         lane->has_name = true;
-        marey_lane_rename(lane, facts.name);
+        rename_lane(lane, facts.name);
     }
 }
 
@@ -400,16 +411,6 @@ marey_stack_grow(struct marey_lane *lane)
     lane->top = stack + depth;
     lane->last = stack + count - 1;
     return true;
-}
-
-void
-marey_lane_rename(struct marey_lane *lane, const char *name)
-{
-    if (strncmp(lane->name, name, sizeof(lane->name) - 1) == 0)
-        return;
-    strncpy(lane->name, name, sizeof(lane->name) - 1);
-    if (lane->serial != 0)
-        marey_define_lane_name(lane->recording, lane->serial, lane->name);
 }
 
 void

@@ -334,16 +334,6 @@ marey_recording_is_on(void)
     return atomic_load_explicit(&marey_recording_now, memory_order_acquire) != NULL;
 }
 
-void
-marey_recording_counts(struct marey_file_counts *out)
-{
-    struct marey_recording *recording = atomic_load(&marey_recording_now);
-
-    memset(out, 0, sizeof(*out));
-    if (recording != NULL)
-        marey_file_counts(recording->file, out);
-}
-
 bool
 marey_recording_status(struct marey_recording_status *out)
 {

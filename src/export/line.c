@@ -278,7 +278,7 @@ struct values {
     uint32_t count;
 };
 
-void
+static void
 line_number(struct marey_out *out, double value)
 {
     if (isnan(value))
@@ -302,7 +302,8 @@ put_shortened(struct marey_out *out, struct marey_text text)
         MAREY_OUT_LITERAL(out, "…");
 }
 
-void
+/* One value as Python writes it, without its name. */
+static void
 line_value(struct marey_out *out, const struct marey_value *value)
 {
     struct marey_text word = marey_value_word(value->tag);

@@ -51,9 +51,6 @@ void line_indent(struct marey_out *out, uint32_t depth);
 void line_function(struct lines *lines, uint32_t function);
 void line_string(struct lines *lines, uint32_t string);
 
-void line_number(struct marey_out *out, double value);
-/* One value as Python writes it, without its name. */
-void line_value(struct marey_out *out, const struct marey_value *value);
 /* name=value, … of a blob; nothing for 0. */
 void line_values(struct lines *lines, uint32_t lane, uint64_t blob);
 

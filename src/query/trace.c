@@ -275,12 +275,6 @@ marey_trace_string(const struct marey_trace *trace, uint32_t index)
 }
 
 uint32_t
-marey_trace_string_count(const struct marey_trace *trace)
-{
-    return (uint32_t)trace->strings.count;
-}
-
-uint32_t
 marey_trace_left_out_count(const struct marey_trace *trace)
 {
     return (uint32_t)trace->left_out_count;

@@ -46,8 +46,9 @@ struct sums {
 
 /* ---- values ---- */
 
-size_t
-marey_value_line(const struct marey_value *value, char *out, size_t capacity)
+/* The value as one line, not terminated; what does not fit is left out. Its size. */
+static size_t
+value_line(const struct marey_value *value, char *out, size_t capacity)
 {
     uint8_t digits[64];
     struct marey_text text = value->text;
@@ -95,7 +96,7 @@ take_wanted(void *context, const struct marey_value *value)
         memcmp(value->name.bytes, wanted->name.bytes, value->name.size_bytes) != 0)
         return;
     wanted->is_found = true;
-    wanted->size = marey_value_line(value, wanted->text, sizeof(wanted->text));
+    wanted->size = value_line(value, wanted->text, sizeof(wanted->text));
 }
 
 /* Later values count more. */
@@ -110,6 +111,22 @@ find_group(struct sums *sums, const struct marey_transaction *one,
                                  take_wanted, wanted, &err);
 }
 
+/* One [name, text, tag]; `context` is the answer. For marey_trace_values(). */
+static void
+put_attribute(void *context, const struct marey_value *value)
+{
+    struct marey_answer *out = context;
+    char text[1024];
+
+    if (value->name.size_bytes == 0)
+        return; /* a name it goes by */
+    json_open(out, '[');
+    json_text(out, value->name);
+    json_text(out, (struct marey_text){text, value_line(value, text, sizeof(text))});
+    json_int(out, value->tag);
+    json_close(out, ']');
+}
+
 void
 marey_put_attributes(struct marey_trace *trace, const struct marey_values_place *places,
                      uint32_t count, struct marey_answer *out)
@@ -119,24 +136,8 @@ marey_put_attributes(struct marey_trace *trace, const struct marey_values_place 
     json_key(out, "attributes");
     json_open(out, '[');
     for (uint32_t i = 0; i < count; i++)
-        (void)marey_trace_values(trace, places[i].lane, places[i].blob,
-                                 marey_put_attribute, out, &err);
-    json_close(out, ']');
-}
-
-void
-marey_put_attribute(void *context, const struct marey_value *value)
-{
-    struct marey_answer *out = context;
-    char text[1024];
-
-    if (value->name.size_bytes == 0)
-        return; /* a name it goes by */
-    json_open(out, '[');
-    json_text(out, value->name);
-    json_text(out,
-              (struct marey_text){text, marey_value_line(value, text, sizeof(text))});
-    json_int(out, value->tag);
+        (void)marey_trace_values(trace, places[i].lane, places[i].blob, put_attribute,
+                                 out, &err);
     json_close(out, ']');
 }
 

@@ -5,10 +5,6 @@
 #include "marey/answer.h"
 #include "marey/transactions.h"
 
-/* The value as one line, not terminated; what does not fit is left out. Its size. */
-size_t marey_value_line(const struct marey_value *value, char *out, size_t capacity);
-/* One [name, text, tag]; `context` is the answer. For marey_trace_values(). */
-void marey_put_attribute(void *context, const struct marey_value *value);
 /* "attributes": all values of these places. */
 void marey_put_attributes(struct marey_trace *trace,
                           const struct marey_values_place *places, uint32_t count,
