@@ -405,10 +405,10 @@ void marks_free(struct marks *marks);
  * switched on, now and at each start. */
 void transactions_watch(PyCodeObject *code);
 void transactions_watch_all(void);
-/* A call of such a function began, or runs on; and stopped running. For functions that
- * go slowly. */
+/* A call of such a function began (`made`: what stands for it, see callers_made()), or
+ * runs on; and stopped running. For functions that go slowly. */
 void transactions_enter(struct marey_lane *lane, const struct marey_function *function,
-                        uintptr_t key);
+                        const struct marey_function *made, uintptr_t key);
 void transactions_part_begins(const struct marey_function *function);
 void transactions_part_ends(const struct marey_function *function);
 /* Whether calls are to be recorded that the thread makes now: some transaction is open

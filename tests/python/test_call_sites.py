@@ -215,3 +215,27 @@ outer()
         window = (begin.end_ns - 1000, begin.end_ns)
         (late,) = opened.calls(function="*:outer", start_ns=window[0], end_ns=window[1])
         assert late.call_line == begin.call_line == 13
+
+
+@pytest.mark.parametrize(
+    "options", [["--args"], ["--returns"], ["--log", "entry:inner"]]
+)
+def test_calls_with_values_know_it(options: list[str], tmp_path: Path) -> None:
+    trace, expected = seen(
+        tmp_path,
+        """
+def inner(n):
+    note()
+    return n
+def outer():
+    inner(1)
+    return [inner(n)
+            for n in (1, 2)]
+outer()
+inner(
+    3)
+""",
+        *options,
+    )
+    lines = [line for name, line, _ in expected if name == "inner"]
+    assert [line for _, line, _ in told(trace, {"inner"})] == lines

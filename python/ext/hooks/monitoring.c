@@ -96,7 +96,8 @@ start_slow(PyObject *const *args)
     if (MAREY_UNLIKELY(codes_recorded(code_of(args), tracer.extra_index) == NULL))
         codes_retag(code_of(args), function); /* filtered out in an earlier recording */
     if (function->is_slow) {
-        transactions_enter(lane, function, frame_slow());
+        transactions_enter(lane, function, made_here(code_of(args), function),
+                           frame_slow());
         if (function->logs != 0)
             logs_start(function, (void *)frame_slow(), code_of(args));
     } else

@@ -45,16 +45,21 @@ enter(struct marey_lane *lane, const struct marey_function *function, uintptr_t 
         marey_enter_slow(lane, function, key);
 }
 
+/* What stands for this call of the code that has just begun. */
+static const struct marey_function *
+made_here(const struct pc_frame *frame, const struct marey_function *function)
+{
+    return callers_made(pc_frame_around(frame), frame->code, NULL, function,
+                        !tracer.is_only);
+}
+
 static void
 on_py_call(struct marey_lane *lane, struct pc_frame *frame,
            const struct marey_function *function)
 {
     if (is_at_resume(frame)) {
         if (oparg_of(frame) == 0)
-            enter(lane,
-                  callers_made(pc_frame_around(frame), frame->code, NULL, function,
-                               !tracer.is_only),
-                  (uintptr_t)frame);
+            enter(lane, made_here(frame, function), (uintptr_t)frame);
         else
             marey_resume_slow(lane, function, (uintptr_t)frame);
     } else {
@@ -99,7 +104,7 @@ on_followed(struct marey_lane *lane, struct pc_frame *frame,
         transactions_park(lane, key);
     if (!function->is_skipped && is_start && function->is_slow &&
         codes_is_wanted(function)) {
-        transactions_enter(lane, function, key);
+        transactions_enter(lane, function, made_here(frame, function), key);
         if (function->logs != 0)
             logs_start(function, frame, frame->code);
     } else if (!function->is_skipped && begins &&

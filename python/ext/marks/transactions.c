@@ -316,14 +316,14 @@ put_parameters(struct values *body, PyObject *parameters)
 
 void
 transactions_enter(struct marey_lane *lane, const struct marey_function *function,
-                   uintptr_t key)
+                   const struct marey_function *made, uintptr_t key)
 {
     const struct marks *marks = codes_marks(function);
     struct pc_exception saved = pc_exception_take();
     struct values body;
 
     transactions_part_begins(function);
-    marey_enter_slow(lane, function, key);
+    marey_enter_slow(lane, made, key);
     lane = marey_lane_attach();
     if (marks != NULL && lane != NULL) {
         values_begin(&body);
