@@ -18,6 +18,7 @@
 #ifndef POP_JUMP_IF_TRUE /* 3.11 */
 #define POP_JUMP_IF_TRUE POP_JUMP_FORWARD_IF_TRUE
 #define POP_JUMP_IF_NONE POP_JUMP_FORWARD_IF_NONE
+#define POP_JUMP_IF_NOT_NONE POP_JUMP_FORWARD_IF_NOT_NONE
 #endif
 
 #define PAIR_MAX 2 /* variables that one instruction stores */
@@ -424,20 +425,37 @@ seek(const struct search *search, size_t unit, int opcode)
     return unit;
 }
 
-/* Where a `with` block goes on that swallowed what was raised in it. */
+/* Where the conditional jump at `unit` leads to. */
 static size_t
-swallowed_at(const struct search *search, size_t unit)
+target_of(const struct search *search, size_t unit)
 {
-    unit = seek(search, unit, POP_JUMP_IF_TRUE);
-    if (unit >= search->count)
-        return unit;
     size_t next = unit + 1;
+
     while (next < search->count && search->units[2 * next] == 0)
         next++;
     next += (size_t)stack_oparg(search->units, unit);
     while (next < search->count && search->units[2 * next] == EXTENDED_ARG)
         next++;
     return next;
+}
+
+/* Where a `with` block goes on that swallowed what was raised in it. */
+static size_t
+swallowed_at(const struct search *search, size_t unit)
+{
+    unit = seek(search, unit, POP_JUMP_IF_TRUE);
+    return unit < search->count ? target_of(search, unit) : unit;
+}
+
+/* Where the body of an `except*` clause begins whose match is made before `unit`: the
+ * code jumps past it, or to it (early releases of 3.11). */
+static size_t
+group_body(const struct search *search, size_t unit)
+{
+    size_t past = seek(search, unit, POP_JUMP_IF_NONE);
+    size_t to = seek(search, unit, POP_JUMP_IF_NOT_NONE);
+
+    return to < past ? target_of(search, to) : next_of(search, past);
 }
 
 static void
@@ -462,8 +480,7 @@ find_bodies(struct search *search)
             mark_body(search, next_of(search, next), MAREY_LOG_HANDLED);
             break;
         case CHECK_EG_MATCH:
-            next = seek(search, next, POP_JUMP_IF_NONE);
-            mark_body(search, next_of(search, next), MAREY_LOG_HANDLED);
+            mark_body(search, group_body(search, next), MAREY_LOG_HANDLED);
             break;
         case WITH_EXCEPT_START:
             mark_body(search, swallowed_at(search, unit), MAREY_LOG_SWALLOWED);
