@@ -162,9 +162,10 @@ print(json.dumps([sys.executable, platform.python_version(), ", ".join(marks)]))
 
 def find_interpreter(spec: str) -> Interpreter:
     """An interpreter by file name, by command, or by version: `3.12`, `3.12.1`."""
-    candidates = [spec, f"python{spec}"]
-    versions = Path.home() / ".pyenv" / "versions"
-    candidates += sorted(map(str, versions.glob(f"{spec}*/bin/python")), reverse=True)
+    candidates = [spec]
+    if "/" not in spec:
+        versions = (Path.home() / ".pyenv" / "versions").glob(f"{spec}*/bin/python")
+        candidates += [f"python{spec}", *sorted(map(str, versions), reverse=True)]
     for candidate in candidates:
         found = shutil.which(candidate)
         if found is None:
