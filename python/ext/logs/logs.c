@@ -96,7 +96,10 @@ is_in_scope(const struct rule *rule, const struct marey_function *function)
 static bool
 is_import_machinery(const struct marey_function *function)
 {
-    return strncmp(codes_file(function), "<frozen ", 8) == 0;
+    const char *file = codes_file(function);
+
+    return strncmp(file, "<frozen importlib", 17) == 0 ||
+           strncmp(file, "<frozen zipimport", 17) == 0;
 }
 
 unsigned
