@@ -8,8 +8,10 @@ where there is only one, that is the line.
 from __future__ import annotations
 
 import ast
+import builtins
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from marey.trace import Tick, Trace
 
 LINES_MAX = 4  # that may be meant; with more, none is said
+LINKS_MAX = 8  # exceptions of a chain
+LINK = ("type", "function", "depth", "time_ns", "logged", "values", "handling")
 
 _Scope = ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -30,7 +34,90 @@ def explain(trace: Trace, selection: _Selection, tick: Tick | None) -> dict[str,
     sources = Sources(trace)
     _add_lines(answer, trace, sources)
     _name(answer, trace)
+    _add_chained(answer)
     return answer
+
+
+# ---- exceptions ----
+
+
+def logged(link: dict[str, Any], name: str) -> str | None:
+    """One of the values that were logged of an exception."""
+    for value in link.get("values", []):
+        if value["name"] == name:
+            return str(value["text"])
+    return None
+
+
+def _add_chained(answer: dict[str, Any]) -> None:
+    """The exceptions that were being handled when the first one was raised, or that it
+    was raised from: the program caught them, and the log knows which they were."""
+    links = answer["exceptions"]
+    caught = {logged(one, "id"): one for one in reversed(answer["swallowed"])}
+    while links and len(links) < LINKS_MAX:
+        before = caught.pop(logged(links[0], "chain") or "", None)
+        if before is None or before["time_ns"] > links[0]["time_ns"]:
+            break
+        answer["swallowed"].remove(before)
+        links[0]["handling"] = True
+        links.insert(0, {key: before[key] for key in LINK if key in before})
+
+
+def said(link: dict[str, Any]) -> str:
+    """Type and message, as the last line of a traceback."""
+    return ": ".join(filter(None, (link["type"], message(link))))
+
+
+def message(link: dict[str, Any]) -> str:
+    """What Python would print behind the type, as far as it was recorded."""
+    text = next((str(v["text"]) for v in link.get("values", []) if not v["name"]), "")
+    parts = exception_parts(text)
+    return text.removeprefix(link["type"]) if parts is None else parts[0]
+
+
+def exception_parts(text: str) -> tuple[str, list[tuple[str, str]]] | None:
+    """From `Type(arguments)`: the message, and of a group (type, message) of each
+    exception in it. None: they cannot be told."""
+    try:
+        tree = ast.parse(text, mode="eval").body
+        return _parts(tree) if isinstance(tree, ast.Call) else None
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _is_os_error(name: str) -> bool:
+    found = getattr(builtins, name, None)
+    return isinstance(found, type) and issubclass(found, OSError)
+
+
+def _is_text(node: ast.expr | None) -> TypeGuard[ast.Constant]:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _parts(call: ast.Call) -> tuple[str, list[tuple[str, str]]] | None:
+    values = [ast.literal_eval(one) for one in call.args[:1]]
+    if not values:
+        return "", []
+    second = call.args[1] if len(call.args) == 2 else None
+    if isinstance(second, ast.List) and isinstance(values[0], str):
+        inner = [one for one in second.elts if isinstance(one, ast.Call)]
+        found = [(ast.unparse(one.func), _parts(one)) for one in inner]
+        return values[0], [(name, parts[0]) for name, parts in found if parts]
+    if isinstance(second, ast.Tuple) and ast.unparse(call.func).endswith("Error"):
+        file, line, *_ = ast.literal_eval(second)  # of a SyntaxError
+        return f"{values[0]} ({PurePath(file).name}, line {line})", []
+    if _is_os_error(ast.unparse(call.func)) and _is_text(second):
+        names = [
+            repr(ast.literal_eval(keyword.value))
+            for keyword in call.keywords
+            if keyword.arg in ("filename", "filename2")
+        ]
+        behind = ": " + " -> ".join(names) if names else ""
+        return f"[Errno {values[0]}] {ast.literal_eval(second)}{behind}", []
+    if len(call.args) > 1:
+        return f"({', '.join(ast.unparse(one) for one in call.args)})", []
+    is_key = ast.unparse(call.func) == "KeyError"
+    return repr(values[0]) if is_key else str(values[0]), []
 
 
 # ---- lines ----
@@ -169,6 +256,17 @@ def _add_lines(answer: dict[str, Any], trace: Trace, sources: Sources) -> None:
             ]
         else:
             frame["lines"] = []
+    for thread in answer.get("threads", []):
+        calls = thread["stack"]
+        for call, below in zip(calls, [*calls[1:], None], strict=True):
+            call["lines"] = []
+            if (
+                below is not None
+                and below["line"]
+                and below["caller"] == call["function"]
+            ):
+                text = sources.line(functions[call["function"]].file, below["line"])
+                call["lines"].append({"line": below["line"], "text": text})
 
 
 # ---- the names in a line ----

@@ -146,6 +146,7 @@ def test_what_was_swallowed_is_told_the_last_first(chained: Path) -> None:
         if one["function"]["module"] == "__main__"
     ]
     assert swallowed == [("LookupError", "fail", "quiet")] * 3
+    assert "LookupError  from fail, caught by quiet  ×3" in text(chained)
 
 
 def test_json_is_the_same(chained: Path) -> None:
@@ -245,7 +246,8 @@ def test_a_crash_tells_the_call_it_was_in(tmp_path: Path) -> None:
     ("source", "status", "outcome"),
     [
         ("import sys\ndef leave():\n    sys.exit(3)\nleave()", 3, "exit"),
-        ("import os\nos._exit(4)", 4, "returned"),
+        ("import os\nos._exit(4)", 4, "exit"),
+        ("import os\nos._exit(0)", 0, "returned"),
         ("print('fine')", 0, "returned"),
     ],
 )
@@ -362,4 +364,250 @@ def test_an_exception_of_a_task_is_traced_to_the_task(tmp_path: Path) -> None:
     )
     assert explained(trace)["outcome"] == "raised"
     if harness.VERSION >= (3, 12):
-        assert "which had left fetch at" in text(trace)
+        assert "which had left fetch, at" in text(trace)
+
+
+# ---- with what --explain asks to be recorded ----
+
+
+def told(folder: Path, source: str, *options: str) -> list[str]:
+    """What `marey run --explain` says of a program, line by line."""
+    (folder / "app.py").write_text(textwrap.dedent(source))
+    done = harness.marey(
+        "run", "-q", "--explain", "-o", "t.marey", *options, "app.py", cwd=folder
+    )
+    return done.stderr[done.stderr.index("app.py (process") :].splitlines()
+
+
+def test_the_message_and_the_line_are_told(tmp_path: Path) -> None:
+    lines = told(
+        tmp_path,
+        """
+        def price(item, rate=2):
+            prices = {"axe": 1}
+            return prices[item] * rate
+
+        def total(items):
+            return sum(price(item) for item in items)
+
+        total(["axe", "helm"])
+        """,
+        "--args",
+    )
+    assert lines[2:4] == ["KeyError: 'helm'", lines[3]]
+    assert lines[3].startswith("  raised in price (app.py:4), at ")
+    at = lines.index("  total.<locals>.<genexpr>  app.py:7")
+    assert lines[at + 1] == "      return sum(price(item) for item in items)"
+    at = lines.index("  price  app.py:4")
+    assert lines[at + 1] == "      return prices[item] * rate"
+    assert set(lines[at + 2 :]) == {"        rate = 2", "        item = 'helm'"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("int('x\\'')", 'ValueError: invalid literal for int() with base 10: "x\'"'),
+        ("open('/none')", "OSError: [Errno 2] No such file or directory: '/none'"),
+        ("{}[1, 2]", "KeyError: (1, 2)"),
+        ("assert not 1, 'no'", "AssertionError: no"),
+        ("raise ValueError(1, 'b')", "ValueError: (1, 'b')"),
+        ("raise EOFError", "EOFError"),
+        ("raise LookupError(object)", "LookupError(<class object>)"),
+        ("compile('(', 'f', 'exec')", "SyntaxError: '(' was never closed (f, line 1)"),
+        ("raise SystemExit('bye')", "SystemExit: bye"),
+        ("import none_such", "ModuleNotFoundError: No module named 'none_such'"),
+    ],
+)
+def test_messages_are_as_python_prints_them(
+    statement: str, said: str, tmp_path: Path
+) -> None:
+    lines = told(tmp_path, f"def main():\n    {statement}\n\nmain()\n")
+    wanted = said.replace("OSError", "FileNotFoundError").replace("(<", ": (<")
+    assert lines[2] == wanted
+    assert lines[-1].startswith(("      ", "  ")), lines
+
+
+def test_what_one_exception_came_of(tmp_path: Path) -> None:
+    lines = told(
+        tmp_path,
+        """
+        def read():
+            return open("/none")
+
+        def config():
+            try:
+                read()
+            except OSError as error:
+                raise LookupError("config") from error
+
+        def main():
+            try:
+                config()
+            except LookupError:
+                clean({})
+
+        def clean(state):
+            state["handle"].close()
+
+        main()
+        """,
+    )
+    chain = [line.partition(", at")[0] for line in lines[2:10]]
+    assert chain[0] == "FileNotFoundError: [Errno 2] No such file or directory: '/none'"
+    assert chain[1:] == [
+        "  raised in io.open" if harness.VERSION < (3, 12) else "  raised in _io.open",
+        "  which was the cause of",
+        "LookupError: config",
+        "  raised in config (app.py:9)",
+        "  while that was handled",
+        "KeyError: 'handle'",
+        "  raised in clean (app.py:18)",
+    ]
+    assert not any("caught before" in line for line in lines)
+
+
+def test_what_a_call_raised_and_caught_itself(tmp_path: Path) -> None:
+    lines = told(
+        tmp_path,
+        """
+        def load():
+            try:
+                return open("/none")
+            except OSError:
+                pass
+
+        def parse(text):
+            try:
+                return int(text)
+            except ValueError:
+                return None
+
+        print(load().read(), parse("x"))
+        """,
+    )
+    assert any(
+        "FileNotFoundError: " in line and "open, caught by load" in line
+        for line in lines
+    )
+    answer = explained(tmp_path / "t.marey")
+    assert [(one["type"], one["by"]["name"]) for one in answer["swallowed"]] == [
+        ("FileNotFoundError", "load")
+    ]
+
+
+def test_exceptions_of_a_group_are_told(tmp_path: Path) -> None:
+    lines = told(
+        tmp_path,
+        """
+        import asyncio
+
+        async def fetch(n):
+            raise ValueError(f"page {n}")
+
+        async def main():
+            async with asyncio.TaskGroup() as group:
+                group.create_task(fetch(1))
+                group.create_task(fetch(2))
+
+        asyncio.run(main())
+        """,
+    )
+    assert lines[2:5] == [
+        "ExceptionGroup: unhandled errors in a TaskGroup",
+        "  with ValueError: page 1",
+        "  with ValueError: page 2",
+    ]
+    assert any(
+        line.endswith("ValueError: page 2  from fetch (app.py:5), kept by its task")
+        for line in lines
+    )
+
+
+def test_an_exception_of_a_worker_process_is_traced_to_it(tmp_path: Path) -> None:
+    lines = told(
+        tmp_path,
+        """
+        import multiprocessing
+
+        def work(n):
+            return 1 / n
+
+        if __name__ == "__main__":
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                pool.map(work, [1, 0])
+        """,
+    )
+    assert lines[2] == "ZeroDivisionError: division by zero"
+    assert lines[4].startswith(
+        "  which had left __mp_main__.work (app.py:5) in process"
+    )
+
+
+def test_imports_are_no_calls_of_the_program(tmp_path: Path) -> None:
+    (tmp_path / "settings.py").write_text("import os\nPORT = int(os.environ['NONE'])\n")
+    lines = told(tmp_path, "import settings\n")
+    assert lines[lines.index("  while that was handled") + 1] == "KeyError: 'NONE'"
+    at = next(at for at, line in enumerate(lines) if line.startswith("Calls that"))
+    assert [line.strip() for line in lines[at + 2 : at + 6]] == [
+        "<module>  app.py:1",
+        "import settings",
+        "settings.<module>  settings.py:2",
+        "PORT = int(os.environ['NONE'])",
+    ]
+    assert not any("importlib" in line for line in lines)
+
+
+def test_calls_that_take_turns_are_folded(tmp_path: Path) -> None:
+    lines = told(
+        tmp_path,
+        """
+        def even(n):
+            return odd(n - 1)
+
+        def odd(n):
+            return even(n - 1)
+
+        even(1)
+        """,
+    )
+    assert any("… and again, these 2, " in line for line in lines)
+    assert len(lines) < 30
+
+
+def test_a_signal_that_killed_it_is_told(tmp_path: Path) -> None:
+    lines = told(
+        tmp_path,
+        "import os, signal\ndef f():\n    os.kill(os.getpid(), signal.SIGKILL)\nf()\n",
+    )
+    assert "was killed by SIGKILL at " in lines[0]
+    assert lines[-1].strip() == "posix.kill"
+
+
+def test_where_the_program_left_by_itself(tmp_path: Path) -> None:
+    lines = told(tmp_path, "import os\n\ndef f():\n    os._exit(3)\n\nf()\n")
+    assert "ended by os._exit() at " in lines[0]
+    assert [line.strip() for line in lines[-3:]] == [
+        "f  app.py:4",
+        "os._exit(3)",
+        "posix._exit",
+    ]
+
+
+def test_threads_are_told_with_their_lines(tmp_path: Path) -> None:
+    lines = told(
+        tmp_path,
+        """
+        import threading
+
+        def idle():
+            running.set()
+            stop.wait()
+
+        running, stop = threading.Event(), threading.Event()
+        threading.Thread(target=idle, name="idle", daemon=True).start()
+        running.wait()
+        raise SystemError
+        """,
+    )
+    (thread,) = [line for line in lines if line.startswith("  idle: ")]
+    assert " > idle (app.py:6) > threading.Event.wait" in thread

@@ -154,7 +154,7 @@ def _write_processes(processes: tuple[Process, ...], path: str) -> None:
             _moment(process.start_ns),
             _span(process.start_ns, process.end_ns),
             "" if process.parent is None else str(processes[process.parent].pid),
-            _state(process, path),
+            state_of(process, path),
             process.program,
         ]
         for process in processes
@@ -196,17 +196,22 @@ def _span(start_ns: int | None, end_ns: int | None) -> str:
     return show_duration(end_ns - start_ns)
 
 
-def _state(process: Process, path: str) -> str:
+def state_of(process: Process, path: str) -> str:
     status = process.exit_status
     if process.is_replaced:
         return "became another program"
-    if status is not None and status < 0:
-        return f"killed by {_signal_name(-status)}"
     if status is not None:
-        return f"exit {status}"
+        return status_text(status)
     if process.has_ended:
         return "ended"
     return "running" if is_running(process.pid, path) else "killed, or unknown"
+
+
+def status_text(status: int) -> str:
+    """An exit status; a negative one is that of a signal."""
+    if status < 0:
+        return f"killed by {_signal_name(-status)}"
+    return f"exit {status}"
 
 
 def _signal_name(number: int) -> str:

@@ -65,7 +65,8 @@ standard input. All that follows it belongs to the program.
   --transactions-only   record only transactions: those chosen, and those marked in the
                         code with marey.transaction
   --transaction-depth N N levels of calls below transactions that match, too
-  --explain             tell on stderr how the program ended, and what led to it
+  --explain             tell on stderr how the program ended, and what led to it;
+                        records exceptions, as --log exc does
   --repr safe|user      user: ask objects for their own repr, which runs their code
                         (10 ms each); safe: what they hold (the default)
   --no-redact           record what stands under names such as password, too
@@ -170,6 +171,8 @@ def main(arguments: list[str]) -> int:
     opens = settings.pop("open", False)
     explains = settings.pop("explain", False)
     check_installation()
+    if explains and not any(what.startswith("exc") for what in settings.get("log", ())):
+        settings["log"] = [*settings.get("log", ()), "exc"]
     path = choose_output(settings.pop("output", None), target.name)
     options = make_options(path, settings)
     _check_ring(path, options.ring)
@@ -605,7 +608,7 @@ def run_and_tell(
     status = os.waitstatus_to_exitcode(wait_status)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if explains and os.path.exists(options.path):
-        explain(options.path)
+        explain(options.path, child, status)
     if opens and os.path.exists(options.path):
         view = __import__("marey.cli.view", fromlist=("main",))
         try:
@@ -615,12 +618,12 @@ def run_and_tell(
     return status if status >= 0 else 128 - status
 
 
-def explain(path: str) -> None:
+def explain(path: str, pid: int, status: int) -> None:
     from marey._errors import MareyError
 
     verb = __import__("marey.cli.explain", fromlist=("tell",))
     try:
-        verb.tell(path, sys.stderr)
+        verb.tell(path, sys.stderr, pid, status)
     except MareyError as error:
         sys.stderr.write(f"marey: --explain: {error}\n")
     except KeyboardInterrupt:

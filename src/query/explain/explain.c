@@ -71,23 +71,39 @@ put_chain(struct explaining *e, const struct explain_failure *failure)
     json_key_int(e->out, "exceptions_left_out", failure->chain.dropped_count);
 }
 
-/* The last of those caught in this process before the failure, the last one first. */
+/* Caught in another process, and like what this one failed by. */
+static bool
+is_elsewhere(const struct explain_failure *failure, uint32_t process, uint32_t type)
+{
+    const struct explain_chain *chain = &failure->chain;
+
+    return process != failure->process && chain->link_count > 0 &&
+           chain->links[chain->link_count - 1].type == type;
+}
+
+/* The last of those caught before the failure in this process, or elsewhere; the last
+ * one first. */
 static void
-put_swallowed(struct explaining *e, const struct explain_found *found)
+put_swallowed(struct explaining *e, const struct explain_found *found, const char *key,
+              bool elsewhere)
 {
     uint64_t count = found->swallowed_count, told = 0;
     uint64_t first = count > EXPLAIN_SWALLOWED_MAX ? count - EXPLAIN_SWALLOWED_MAX : 0;
 
-    json_key(e->out, "swallowed");
+    json_key(e->out, key);
     json_open(e->out, '[');
     for (uint64_t i = count; i > first && told < SWALLOWED_TOLD; i--) {
         const struct explain_swallowed *one =
             &found->swallowed[(i - 1) % EXPLAIN_SWALLOWED_MAX];
         struct marey_lane_info lane;
         marey_trace_lane(e->trace, one->lane, &lane);
-        if (lane.process != e->failure->process || one->time_ns > e->failure->time_ns)
+        if (one->time_ns > e->failure->time_ns ||
+            (elsewhere ? !is_elsewhere(e->failure, lane.process, one->link.type)
+                       : lane.process != e->failure->process))
             continue;
         json_open(e->out, '{');
+        if (elsewhere)
+            json_key_int(e->out, "process", lane.process);
         put_link(e, &one->link, one->lane);
         json_key_int(e->out, "lane", one->lane);
         json_key_int(e->out, "by", json_index(one->by));
@@ -359,7 +375,8 @@ put_all(struct explaining *e, const struct explain_found *found,
 
     json_open(e->out, '{');
     put_failure(e, e->failure);
-    put_swallowed(e, found);
+    put_swallowed(e, found, "swallowed", false);
+    put_swallowed(e, found, "elsewhere", true);
     st = put_stack(e, err);
     if (st == MAREY_OK)
         st = put_threads(e, err);

@@ -47,7 +47,7 @@ struct explain_swallowed {
 /* An exception that reached the top of a thread, or a process that was cut off. */
 enum explain_outcome {
     EXPLAIN_RETURNED, /* it ended as programs do */
-    EXPLAIN_EXIT,     /* sys.exit() */
+    EXPLAIN_EXIT,     /* sys.exit(); os._exit() with a status that tells of failure */
     EXPLAIN_THREAD,   /* a thread ended by an exception */
     EXPLAIN_KILLED,   /* the process did not say that it ended */
     EXPLAIN_RAISED,   /* the main thread ended by an exception */

@@ -23,6 +23,7 @@
 struct pending {
     struct explain_chain chain;
     uint32_t at_depth; /* of the call it left last */
+    int64_t left_ns;   /* and when */
     bool is_handled;   /* the log said so */
 };
 
@@ -79,6 +80,20 @@ tell_swallowed(struct finding *f, const struct explain_link *link, uint32_t lane
         (struct explain_swallowed){*link, lane, by, time_ns};
 }
 
+/* A chain that went no further: each link was caught by whom the next one left. */
+static void
+tell_chain(struct finding *f, const struct pending *pending, uint32_t lane, uint32_t by)
+{
+    const struct explain_chain *chain = &pending->chain;
+
+    for (uint32_t i = 0; i < chain->link_count; i++) {
+        const struct explain_link *next = &chain->links[i + 1];
+        bool is_last = i + 1 == chain->link_count;
+        tell_swallowed(f, &chain->links[i], lane, is_last ? by : next->function,
+                       is_last ? pending->left_ns : next->time_ns);
+    }
+}
+
 /* ---- what is pending ---- */
 
 static struct pending *
@@ -112,7 +127,7 @@ push_pending(struct finding_lane *lane)
 /* Those that the call at `depth` caught, but for the newest `keep`. */
 static void
 settle(struct finding *f, uint32_t lane_index, uint32_t depth, uint32_t by,
-       int64_t time_ns, uint32_t keep)
+       uint32_t keep)
 {
     struct finding_lane *lane = &f->lanes[lane_index];
     uint32_t count = lane->pending_count, first = count;
@@ -121,11 +136,8 @@ settle(struct finding *f, uint32_t lane_index, uint32_t depth, uint32_t by,
         first--;
     if (count - first <= keep)
         return;
-    for (uint32_t i = first; i < count - keep; i++) {
-        const struct explain_chain *chain = &lane->pending[i].chain;
-        tell_swallowed(f, &chain->links[chain->link_count - 1], lane_index, by,
-                       time_ns);
-    }
+    for (uint32_t i = first; i < count - keep; i++)
+        tell_chain(f, &lane->pending[i], lane_index, by);
     memmove(&lane->pending[first], &lane->pending[count - keep],
             keep * sizeof(*lane->pending));
     lane->pending_count = first + keep;
@@ -175,8 +187,7 @@ forget_sibling(struct finding *f, const struct marey_step *step)
     struct pending *older = &lane->pending[lane->pending_count - 2];
     if (older->at_depth != step->depth)
         return;
-    tell_swallowed(f, &older->chain.links[older->chain.link_count - 1], step->lane,
-                   step->parent, step->time_ns);
+    tell_chain(f, older, step->lane, step->parent);
     *older = older[1];
     lane->pending_count--;
 }
@@ -195,7 +206,7 @@ take_raise(struct finding *f, const struct marey_step *step)
     struct finding_lane *lane = &f->lanes[step->lane];
     struct pending *pending;
 
-    settle(f, step->lane, step->depth, step->function, step->time_ns, 1);
+    settle(f, step->lane, step->depth, step->function, 1);
     pending = top_of(lane);
     if (pending == NULL || pending->at_depth != step->depth + 1) {
         pending = push_pending(lane);
@@ -206,15 +217,20 @@ take_raise(struct finding *f, const struct marey_step *step)
     } else {
         struct explain_link *last =
             &pending->chain.links[pending->chain.link_count - 1];
+        bool is_new = lane->raised.is_logged && lane->raised.type == last->type;
+        bool is_another = last->type != step->string || (is_new && last->is_logged);
+        if (is_new && !last->is_logged) /* imports hide where they were in */
+            *last = new_link(lane, step);
         if (last->type == MAREY_NO_INDEX) {
             last->type = step->string; /* of a C function, whose type is not told */
-        } else if (last->type != step->string && step->string != MAREY_NO_INDEX) {
+        } else if (is_another && step->string != MAREY_NO_INDEX) {
             struct explain_link link = new_link(lane, step);
             link.is_handling = pending->is_handled;
             add_link(&pending->chain, &link);
         }
     }
     pending->at_depth = step->depth;
+    pending->left_ns = step->time_ns;
     pending->is_handled = false;
     forget_sibling(f, step);
     pending = top_of(lane);
@@ -238,12 +254,34 @@ take_raise(struct finding *f, const struct marey_step *step)
     return true;
 }
 
-static void
+/* The call that raised an exception caught it itself: it waits there as one would that
+ * came from below. */
+static bool
+take_own(struct finding *f, const struct marey_step *step)
+{
+    struct finding_lane *lane = &f->lanes[step->lane];
+    struct pending *pending = push_pending(lane);
+
+    if (pending == NULL)
+        return false;
+    lane->raised.depth = step->depth - 1;
+    add_link(&pending->chain, &lane->raised);
+    pending->at_depth = step->depth;
+    pending->left_ns = step->time_ns;
+    pending->is_handled = true;
+    lane->raised.is_logged = false;
+    forget_sibling(f, step);
+    return true;
+}
+
+static bool
 take_log(struct finding *f, const struct marey_step *step)
 {
     struct finding_lane *lane = &f->lanes[step->lane];
     struct pending *pending = top_of(lane);
     bool is_pending = pending != NULL && pending->at_depth == step->depth;
+    struct explain_link *last =
+        is_pending ? &pending->chain.links[pending->chain.link_count - 1] : NULL;
     struct explain_link link = {
         .type = step->string,
         .function = step->parent, /* of a point, the call it is in */
@@ -254,13 +292,20 @@ take_log(struct finding *f, const struct marey_step *step)
     };
 
     if (step->log_class == MAREY_CLASS_RAISED) {
-        lane->raised = link;
+        if (last != NULL && last->type == MAREY_NO_INDEX) {
+            link.function = last->function; /* of C, which told no type */
+            link.depth = last->depth;
+            *last = link;
+        } else {
+            lane->raised = link;
+        }
     } else if (step->log_class == MAREY_CLASS_HANDLED) {
+        if (lane->raised.is_logged && lane->raised.type == step->string &&
+            lane->raised.depth == step->depth && step->depth > 0)
+            return take_own(f, step);
         if (is_pending)
             pending->is_handled = true;
     } else if (step->log_class == MAREY_CLASS_SWALLOWED) {
-        const struct explain_link *last =
-            is_pending ? &pending->chain.links[pending->chain.link_count - 1] : NULL;
         if (last != NULL && last->type == step->string) {
             link = *last;
             lane->pending_count--;
@@ -270,6 +315,7 @@ take_log(struct finding *f, const struct marey_step *step)
         }
         tell_swallowed(f, &link, step->lane, step->parent, step->time_ns);
     }
+    return true;
 }
 
 static bool
@@ -287,12 +333,12 @@ take_step(struct finding *f, const struct marey_step *step)
             lane->has_open = true;
             lane->open_function = step->function;
         }
-        settle(f, step->lane, step->depth, step->function, step->time_ns, 0);
+        settle(f, step->lane, step->depth, step->function, 0);
         return true;
     case MAREY_STEP_SUSPEND:
-        settle(f, step->lane, step->depth, step->function, step->time_ns, 0);
+        settle(f, step->lane, step->depth, step->function, 0);
         return true;
-    case MAREY_STEP_LOG: take_log(f, step); return true;
+    case MAREY_STEP_LOG: return take_log(f, step);
     default: return true;
     }
 }
@@ -373,7 +419,8 @@ judge_process(struct finding *f, uint32_t index, const bool *lanes)
 {
     struct marey_process_info process;
     struct explain_failure failure = {.process = index, .lane = MAREY_NO_INDEX};
-    bool is_leaving_by_itself = false, has_main = false, is_over;
+    uint32_t leaving = MAREY_NO_INDEX; /* the lane that called os._exit() */
+    bool has_main = false, is_over;
 
     marey_trace_process(f->trace, index, &process);
     for (uint32_t i = 0; i < marey_trace_lane_count(f->trace); i++) {
@@ -382,7 +429,8 @@ judge_process(struct finding *f, uint32_t index, const bool *lanes)
         marey_trace_lane(f->trace, i, &info);
         if (info.process != index)
             continue;
-        is_leaving_by_itself |= is_leaving(f, lane);
+        if (is_leaving(f, lane))
+            leaving = i;
         if (!lane->has_top)
             continue;
         const struct explain_chain *chain = &lane->top.chain;
@@ -401,9 +449,15 @@ judge_process(struct finding *f, uint32_t index, const bool *lanes)
     failure.time_ns = process.end_ns;
     is_over = process.has_exit_status ? process.exit_status >= 0
                                       : process.state != MAREY_PROCESS_UNKNOWN;
-    failure.outcome = is_over || is_leaving_by_itself || failure.lane == MAREY_NO_INDEX
-                          ? EXPLAIN_RETURNED
-                          : EXPLAIN_KILLED;
+    failure.outcome =
+        is_over || leaving != MAREY_NO_INDEX || failure.lane == MAREY_NO_INDEX
+            ? EXPLAIN_RETURNED
+            : EXPLAIN_KILLED;
+    if (leaving != MAREY_NO_INDEX && process.has_exit_status &&
+        process.exit_status > 0) {
+        failure.outcome = EXPLAIN_EXIT;
+        failure.lane = leaving;
+    }
     tell_failure(f->found, &failure);
 }
 
