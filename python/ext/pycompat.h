@@ -183,6 +183,32 @@ pc_frame_slot(const struct pc_frame *frame, int index)
 #endif
 }
 
+/* The mapping behind a mappingproxy: borrowed. */
+static inline PyObject *
+pc_proxy_mapping(PyObject *proxy)
+{
+    struct {
+        PyObject ob_base;
+        PyObject *mapping;
+    } *fields = (void *)proxy;
+
+    return fields->mapping;
+}
+
+/* What a weak reference leads to: new, or NULL. */
+static inline PyObject *
+pc_weak_target(PyObject *reference)
+{
+#if PY_VERSION_HEX < 0x030D0000
+    PyObject *target = PyWeakref_GET_OBJECT(reference);
+    return target == Py_None ? NULL : Py_NewRef(target);
+#else
+    PyObject *target = NULL;
+    PyWeakref_GetRef(reference, &target);
+    return target;
+#endif
+}
+
 /* What lies on the evaluation stack, so many entries below its top: borrowed. `slot` is
  * where that is, for versions whose frames do not say it in events. */
 static inline PyObject *

@@ -1,15 +1,24 @@
 """show, fmt, to_json: any object in readable form."""
 
+import array
 import builtins
 import collections
+import contextlib
+import ctypes
 import dataclasses
 import enum
 import io
+import ipaddress
 import json
 import os
+import re
+import sqlite3
 import subprocess
 import sys
 import types
+import uuid
+import weakref
+import xml.etree.ElementTree
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -363,3 +372,96 @@ def test_show_imports_nothing_heavy_and_no_array_package() -> None:
         env={**os.environ, "PYTHONPATH": str(Path(marey.__file__).parent.parent)},
     )  # fmt: skip
     assert done.stdout == "False\n"
+
+
+class Record(ctypes.Structure):
+    _fields_ = [
+        ("number", ctypes.c_int),
+        ("name", ctypes.c_char * 4),
+        ("pointer", ctypes.c_char_p),
+        ("api_key", ctypes.c_long),
+    ]
+
+
+def a_row() -> sqlite3.Row:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.row_factory = sqlite3.Row
+        found = connection.execute("select 1 as id, 'x' as password").fetchone()
+    assert isinstance(found, sqlite3.Row)
+    return found
+
+
+def an_element() -> xml.etree.ElementTree.Element:
+    return xml.etree.ElementTree.fromstring("<a k='v'>text<b/></a>")
+
+
+WRITTEN = [
+    (Path("/tmp/a b"), "PosixPath('/tmp/a b')"),
+    (Path("a", "b") / "c", "PosixPath('a/b/c')"),
+    (Path("/a") / "b" / "/c" / "d", "PosixPath('/c/d')"),
+    (uuid.UUID(int=2**127 + 5), "UUID('80000000-0000-0000-0000-000000000005')"),
+    (ipaddress.ip_address("10.0.0.1"), "IPv4Address('10.0.0.1')"),
+    (ipaddress.ip_address("2001:db8::1"), "IPv6Address('2001:db8::1')"),
+    (ipaddress.ip_network("10.0.0.0/8"), "IPv4Network('10.0.0.0/8')"),
+    (
+        re.compile(r"a\d", re.I | re.M),
+        "re.compile('a\\\\d', re.IGNORECASE|re.MULTILINE)",
+    ),
+    (re.compile(b"a"), "re.compile(b'a')"),
+    (re.match("a(.)", "abc"), "<re.Match object; span=(0, 2), match='ab'>"),
+    (array.array("i", [1, -2]), "array([1, -2])"),
+    (array.array("b", range(110)), "more])"),
+    (memoryview(b"abc"), "<memoryview of 3 bytes, read-only>"),
+    (types.MappingProxyType({"a": 1}), "{'a': 1}"),
+    ({"a": 1}.keys(), "dict_keys(['a'])"),
+    ({"a": 1, "token": 2}.items(), "dict_items([('a', 1), ('token', <redacted>)])"),
+    ({"a": 1, "token": 2}.values(), "dict_values([1, <redacted>])"),
+    (a_row(), "sqlite3.Row(id=1, password=<redacted>)"),
+    (an_element(), "<Element 'a' text='text' children=1>"),
+    (ctypes.c_double(1.5), "c_double(1.5)"),
+    (
+        Record(1, b"ab", b"cd", 3),
+        "Record(number=1, name=b'ab', pointer=<not shown>, api_key=<redacted>)",
+    ),
+    (weakref.ref(Record), "<weakref to _ctypes.PyCStructType>"),
+    (NotImplemented, "NotImplemented"),
+]
+
+
+@pytest.mark.parametrize(("value", "said"), WRITTEN, ids=lambda one: str(one)[:20])
+def test_what_hides_behind_methods_is_written(value: object, said: str) -> None:
+    text = marey.fmt(value)
+    assert text.endswith(said)
+    assert "".join(marey.fmt([value]).split()) == "".join(f"[{text}]".split())
+    assert json.loads(marey.to_json([value])) == [value] or text in json.loads(
+        marey.to_json([value])
+    )
+
+
+def test_a_pointer_that_leads_nowhere_is_not_followed() -> None:
+    text = ctypes.c_char_p()
+    ctypes.memmove(ctypes.addressof(text), ctypes.byref(ctypes.c_long(1)), 8)
+    pair = Record()
+    ctypes.memmove(ctypes.addressof(pair) + 8, ctypes.byref(ctypes.c_long(1)), 8)
+    assert "c_char_p" in marey.fmt(text)
+    assert "pointer=<not shown>" in marey.fmt(pair)
+    marey.to_json(pair)
+
+
+def test_a_class_of_the_program_is_not_taken_for_a_known_one() -> None:
+    class Pattern(str):
+        __slots__ = ()
+
+        def __repr__(self) -> str:
+            raise AssertionError("it ran")
+
+    class PosixPath:
+        __module__ = "pathlib"
+
+        @property
+        def _str(self) -> str:
+            raise AssertionError("it ran")
+
+    PosixPath.__qualname__ = "PosixPath"
+    assert "Pattern" in marey.fmt(re.compile(Pattern("x")))
+    assert "pathlib.PosixPath" in marey.fmt(PosixPath())

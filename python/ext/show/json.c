@@ -295,6 +295,7 @@ put_simple(struct writer *w, PyObject *object)
 static void
 put(struct writer *w, PyObject *object)
 {
+    object = objects_unwrapped(object);
     if (put_simple(w, object))
         return;
     for (int i = 0; i < w->depth; i++) {

@@ -146,6 +146,13 @@ put_of_kind(struct show_text *text, const struct show_options *options,
     PyObject *number;
 
     enum objects_kind kind = objects_type(Py_TYPE(object), false).kind;
+    if (kind >= OBJECTS_WRITTEN) {
+        char written[OBJECTS_WRITTEN_MAX];
+        size_t size = objects_written(object, (int)(kind - OBJECTS_WRITTEN),
+                                      options->secrets, written, sizeof(written));
+        show_put(text, written, size);
+        return size > 0;
+    }
     switch (kind) {
     case OBJECTS_DECIMAL: show_put_str(text, Py_TYPE(object)->tp_repr(object)); break;
     case OBJECTS_DATE:

@@ -438,6 +438,7 @@ put_simple(struct printer *p, PyObject *object)
 static bool
 put_object(struct printer *p, PyObject *object, int limit)
 {
+    object = objects_unwrapped(object);
     if (put_simple(p, object))
         return fits(p, limit);
     if (is_above(p, object) || p->depth >= SHOW_DEPTH_MAX) {

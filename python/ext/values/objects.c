@@ -93,6 +93,9 @@ kind_of(PyTypeObject *type)
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (objects_is_known(type, known[i].name))
             return known[i].kind;
+    int written = objects_written_kind(type);
+    if (written >= 0)
+        return (enum objects_kind)(OBJECTS_WRITTEN + written);
     enum objects_kind kind = objects_array_kind(type);
     if (kind != OBJECTS_PLAIN || (type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0)
         return kind;
@@ -308,6 +311,15 @@ objects_is_plain_date(PyObject *object)
 }
 
 /* ---- items ---- */
+
+PyObject *
+objects_unwrapped(PyObject *object)
+{
+    bool is_proxy = Py_IS_TYPE(object, &PyDictProxy_Type) &&
+                    PyDict_CheckExact(pc_proxy_mapping(object));
+
+    return is_proxy ? pc_proxy_mapping(object) : object;
+}
 
 bool
 objects_dict_next(PyObject *dict, Py_ssize_t *at, PyObject **key, PyObject **value)

@@ -20,12 +20,13 @@ enum objects_kind {
     OBJECTS_NAMED_TUPLE,
     OBJECTS_DEQUE,
     OBJECTS_DECIMAL,
-    OBJECTS_DATE,   /* of the datetime module */
-    OBJECTS_ARRAY,  /* numpy.ndarray */
-    OBJECTS_NUMBER, /* a scalar of numpy */
-    OBJECTS_TENSOR, /* torch.Tensor */
-    OBJECTS_FRAME,  /* pandas.DataFrame */
-    OBJECTS_SERIES, /* pandas.Series, Index */
+    OBJECTS_DATE,    /* of the datetime module */
+    OBJECTS_ARRAY,   /* numpy.ndarray */
+    OBJECTS_NUMBER,  /* a scalar of numpy */
+    OBJECTS_TENSOR,  /* torch.Tensor */
+    OBJECTS_FRAME,   /* pandas.DataFrame */
+    OBJECTS_SERIES,  /* pandas.Series, Index */
+    OBJECTS_WRITTEN, /* this and all above: see objects_written() */
 };
 struct objects_type {
     uint32_t name; /* string id of the type's name as the trace spells it */
@@ -65,6 +66,9 @@ void objects_attribute_release(struct objects_attribute *attribute);
 /* The value of one: new, or NULL. Of a type, what it or a base has under that name. */
 PyObject *objects_attribute_of(PyObject *object, PyObject *name);
 
+/* Of a mappingproxy the dict behind it, else the object: borrowed. */
+PyObject *objects_unwrapped(PyObject *object);
+
 /* *at starts at 0. New references. */
 bool objects_dict_next(PyObject *dict, Py_ssize_t *at, PyObject **key,
                        PyObject **value);
@@ -78,6 +82,16 @@ bool objects_is_plain_date(PyObject *object);
 /* Name of a function, class, module, generator, … as "<function app.f>"; the size, 0:
  * it is none of these. */
 size_t objects_named_text(PyObject *object, char *text, size_t capacity);
+
+/* ---- written.c ---- */
+
+#define OBJECTS_WRITTEN_MAX 2048 /* bytes that are enough for any */
+/* Which of the types it is whose objects are written as text, from 0 on; -1: none. */
+int objects_written_kind(PyTypeObject *type);
+/* The text of one (UTF-8, terminated) and its size; 0: it is not as such objects are.
+ * Needs no exception set. */
+size_t objects_written(PyObject *object, int index, bool has_secrets, char *text,
+                       size_t capacity);
 
 /* ---- arrays.c ---- */
 

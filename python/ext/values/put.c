@@ -663,11 +663,31 @@ put_deque(struct encoder *e, PyObject *value, struct objects_type what)
     e->body->bytes[count_at] = (uint8_t)count;
 }
 
+/* What is written as text, cut to the room there is. */
+static void
+put_written(struct encoder *e, PyObject *value, struct objects_type what)
+{
+    char text[OBJECTS_WRITTEN_MAX];
+    size_t capacity = text_room(e) + 1;
+    size_t size =
+        objects_written(value, (int)(what.kind - OBJECTS_WRITTEN), false, text,
+                        capacity < sizeof(text) ? capacity : sizeof(text));
+
+    if (size == 0)
+        put_instance(e, value, what);
+    else
+        put_own(e, MAREY_VALUE_OBJECT, text, size);
+}
+
 static void
 put_known(struct encoder *e, PyObject *value, struct objects_type what)
 {
     PyObject *number;
 
+    if (what.kind >= OBJECTS_WRITTEN) {
+        put_written(e, value, what);
+        return;
+    }
     switch (what.kind) {
     case OBJECTS_ENUM: put_enum(e, value, what); break;
     case OBJECTS_DATACLASS: put_dataclass(e, value, what); break;
@@ -756,29 +776,6 @@ put_own_repr(struct encoder *e, PyObject *value, struct objects_type what)
     return bytes != NULL;
 }
 
-/* What is not a plain value or an exact built-in container. */
-static void
-put_foreign(struct encoder *e, PyObject *value)
-{
-    char text[448];
-    size_t size = objects_named_text(value, text, sizeof(text));
-
-    if (size != 0) {
-        put_own(e, MAREY_VALUE_OBJECT, text, size);
-        return;
-    }
-    struct objects_type what = objects_type(Py_TYPE(value), true);
-    if (MAREY_UNLIKELY(values_user_repr) && put_own_repr(e, value, what))
-        return;
-    if (!go_in(e, value))
-        return;
-    if (what.kind != OBJECTS_PLAIN)
-        put_known(e, value, what);
-    else
-        put_other(e, value, what);
-    go_out(e);
-}
-
 static bool
 is_container(PyTypeObject *type)
 {
@@ -799,6 +796,33 @@ put_container(struct encoder *e, PyObject *value, PyTypeObject *type)
         put_dict(e, value);
     else
         put_set_value(e, value);
+    go_out(e);
+}
+
+/* What is not a plain value or an exact built-in container. */
+static void
+put_foreign(struct encoder *e, PyObject *value)
+{
+    char text[448];
+    size_t size = objects_named_text(value, text, sizeof(text));
+
+    if (size != 0) {
+        put_own(e, MAREY_VALUE_OBJECT, text, size);
+        return;
+    }
+    if (objects_unwrapped(value) != value) {
+        put_container(e, objects_unwrapped(value), &PyDict_Type);
+        return;
+    }
+    struct objects_type what = objects_type(Py_TYPE(value), true);
+    if (MAREY_UNLIKELY(values_user_repr) && put_own_repr(e, value, what))
+        return;
+    if (!go_in(e, value))
+        return;
+    if (what.kind != OBJECTS_PLAIN)
+        put_known(e, value, what);
+    else
+        put_other(e, value, what);
     go_out(e);
 }
 
