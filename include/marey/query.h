@@ -343,6 +343,20 @@ bool marey_value_parts(struct marey_trace *trace, uint32_t lane,
                        void (*take)(void *context, const struct marey_value *part),
                        void *context);
 
+/* What is known of an object of a class. */
+struct marey_value_object {
+    struct marey_text type; /* module.name; borrowed while the trace is open */
+    uint64_t missing_count; /* items and fields that were not recorded */
+};
+/* The same for an object of a class: `take` gets its items (arguments of an exception,
+ * what a subclass of a built-in holds) without a name, then its fields with theirs; of
+ * an enumeration's member that one field, `name`. False, with nothing taken: the value
+ * is none, or was recorded as text. */
+bool marey_value_object(struct marey_trace *trace, uint32_t lane,
+                        const struct marey_value *value, struct marey_value_object *out,
+                        void (*take)(void *context, const struct marey_value *part),
+                        void *context);
+
 /* Classes of logged values (docs/format.md, 3); those of later versions are above. */
 enum marey_log_class {
     MAREY_CLASS_VALUE = 1, /* a variable, or marey.log() */

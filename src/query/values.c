@@ -131,6 +131,80 @@ marey_value_parts(struct marey_trace *trace, uint32_t lane,
     return true;
 }
 
+/* A part behind its name. */
+static bool
+get_named(struct marey_trace *trace, uint32_t process, struct marey_fields *fields,
+          struct marey_value *out)
+{
+    struct marey_span name = marey_fields_sized(fields, MAREY_NAME_SIZE_MAX);
+
+    if (!get_unnamed(trace, process, fields, out))
+        return false;
+    if (name.size_bytes > 0)
+        out->name = (struct marey_text){(const char *)name.bytes, name.size_bytes};
+    return true;
+}
+
+/* A member of an enumeration is its name. */
+static void
+take_member(struct marey_fields *fields,
+            void (*take)(void *context, const struct marey_value *part), void *context)
+{
+    struct marey_span name = marey_fields_sized(fields, MAREY_NAME_SIZE_MAX);
+    struct marey_value part = {.name = {"name", 4},
+                               .tag = MAREY_VALUE_TEXT,
+                               .form = MAREY_VALUE_TEXT,
+                               .text = {"", 0}};
+
+    if (name.size_bytes > 0)
+        part.text = (struct marey_text){(const char *)name.bytes, name.size_bytes};
+    if (!fields->is_bad)
+        take(context, &part);
+}
+
+bool
+marey_value_object(struct marey_trace *trace, uint32_t lane,
+                   const struct marey_value *value, struct marey_value_object *out,
+                   void (*take)(void *context, const struct marey_value *part),
+                   void *context)
+{
+    const uint8_t *body = (const uint8_t *)value->body.bytes;
+    struct marey_fields fields = {body, body + value->body.size_bytes, false};
+    uint64_t items = 0, named = 0, in_all = 0;
+    struct marey_value part;
+
+    if (lane >= trace->lane_count || value->tag != MAREY_VALUE_OBJECT ||
+        value->form < MAREY_VALUE_INSTANCE || value->form > MAREY_VALUE_ENUM)
+        return false;
+    uint32_t process = trace->lanes[lane].process;
+    uint32_t type = (uint32_t)marey_fields_varint(&fields);
+    if (value->form == MAREY_VALUE_INSTANCE)
+        marey_fields_varint(&fields); /* its address */
+    if (value->form != MAREY_VALUE_ENUM)
+        in_all = marey_fields_varint(&fields);
+    if (value->form == MAREY_VALUE_MADE)
+        items = marey_fields_varint(&fields);
+    if (value->form != MAREY_VALUE_ENUM)
+        named = marey_fields_varint(&fields);
+    if (fields.is_bad || items > value->body.size_bytes ||
+        named > value->body.size_bytes || in_all < items + named)
+        return false;
+    out->type = (struct marey_text){"", 0};
+    if (type != 0)
+        out->type = marey_trace_text(
+            trace, trace_resolve(trace, &trace->processes[process], ID_STRING, type));
+    out->missing_count = in_all - items - named;
+    if (value->form == MAREY_VALUE_ENUM)
+        take_member(&fields, take, context);
+    for (uint64_t i = 0; i < items && !fields.is_bad; i++)
+        if (get_unnamed(trace, process, &fields, &part))
+            take(context, &part);
+    for (uint64_t i = 0; i < named && !fields.is_bad; i++)
+        if (get_named(trace, process, &fields, &part))
+            take(context, &part);
+    return true;
+}
+
 /* In a ring values may be gone before the events that tell of them, and where events
  * were left out to save room values were, too: no damage. */
 static bool

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 
+import harness
 import marey
 import pytest
 from trace_builder import GENERATOR, MAIN, SPAN, Builder, C, Open
@@ -499,3 +500,56 @@ def test_traces_merge_into_a_new_file(shop: Path, tmp_path: Path) -> None:
         assert trace.info().call_count == 22
     with pytest.raises(marey.MareyError, match=r"both\.marey"):
         marey.merge([shop], target)
+
+
+OBJECTS = """
+import dataclasses, enum
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    tags: list
+
+class Colour(enum.Enum):
+    RED = 1
+
+class Order:
+    def __init__(self, **fields):
+        self.__dict__.update(fields)
+
+class Names(list):
+    pass
+
+def note(value):
+    return value
+
+note(Point(1, ["a"]))
+note(Colour.RED)
+note(Order(point=Point(2, []), password="x"))
+note(LookupError("no", 2))
+note(Names([1]))
+note(Order(**{f"n{i}": i for i in range(150)}))
+note(print)
+"""
+
+
+def test_objects_come_back_with_their_types_and_fields(tmp_path: Path) -> None:
+    program, path = tmp_path / "app.py", tmp_path / "t.marey"
+    program.write_text(OBJECTS)
+    done = harness.record(path, program, options=["--args"])
+    assert done.returncode == 0, done.stderr
+    with marey.open(path) as trace:
+        seen = [call.values["value"] for call in trace.calls(function="*:note")]
+    point, colour, order, error, names, many, function = seen
+    assert point.type_name == "__main__.Point"
+    assert (point.items, point.fields) == ((), {"x": 1, "tags": ["a"]})
+    assert point.text == "__main__.Point(x=1, tags=['a'])"
+    assert (colour.type_name, colour.fields) == ("__main__.Colour", {"name": "RED"})
+    assert order.fields["point"].fields == {"x": 2, "tags": []}
+    assert order.fields["password"].kind == "redacted"
+    assert order.fields["password"].type_name is None
+    assert (error.type_name, error.items) == ("LookupError", ("no", 2))
+    assert (names.type_name, names.items) == ("__main__.Names", ([1],))
+    assert len(many.fields) + many.missing_count == 150
+    assert many.fields["n3"] == 3
+    assert (function.kind, function.type_name) == ("object", None)

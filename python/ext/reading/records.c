@@ -158,6 +158,10 @@ static PyStructSequence_Desc total_desc = {
 static PyStructSequence_Field unrecorded_fields[] = {
     {"kind", "'object', 'redacted', 'not recorded', 'unbound' or 'error'"},
     {"text", "a description, where there is one"},
+    {"type_name", "of an object, its class; None where the text is all there is"},
+    {"items", "of an object, a tuple of what it was made of, without names"},
+    {"fields", "of an object, a dict of its attributes"},
+    {"missing_count", "of an object, items and fields that were not recorded"},
     {NULL, NULL},
 };
 static PyStructSequence_Desc unrecorded_desc = {

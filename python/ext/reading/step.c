@@ -42,6 +42,15 @@ make_unrecorded(struct reading *reading, const struct marey_value *value)
     return make_record(reading->unrecorded_type, items, 2);
 }
 
+/* Sets an attribute that is no item of the tuple; takes the value. */
+static bool
+set_more(PyObject *unrecorded, Py_ssize_t index, PyObject *value)
+{
+    if (value != NULL)
+        PyStructSequence_SetItem(unrecorded, index, value);
+    return value != NULL;
+}
+
 /* Where a value is read from. */
 struct origin {
     struct reading *reading;
@@ -125,6 +134,53 @@ made_of(const struct origin *origin, const struct marey_value *value, PyObject *
     return made;
 }
 
+struct object_parts {
+    const struct origin *origin;
+    PyObject *items, *fields; /* owned; a NULL after a failure */
+};
+
+static void
+collect_of_object(void *context, const struct marey_value *part)
+{
+    struct object_parts *parts = context;
+    bool has_name = part->name.size_bytes > 0;
+    PyObject *name = has_name ? text_to_python(part->name) : NULL;
+    PyObject *value = value_to_python(parts->origin, part);
+    bool is_kept = parts->items != NULL && parts->fields != NULL && value != NULL;
+
+    if (is_kept && has_name)
+        is_kept = name != NULL && PyDict_SetItem(parts->fields, name, value) == 0;
+    else if (is_kept)
+        is_kept = PyList_Append(parts->items, value) == 0;
+    if (!is_kept)
+        Py_CLEAR(parts->items);
+    Py_XDECREF(name);
+    Py_XDECREF(value);
+}
+
+/* What is known of an object of a class, beside its text. False: an exception. */
+static bool
+add_object(const struct origin *origin, const struct marey_value *value,
+           PyObject *unrecorded)
+{
+    struct object_parts parts = {origin, PyList_New(0), PyDict_New()};
+    struct marey_value_object object;
+    bool is_right = true;
+
+    if (parts.items != NULL && parts.fields != NULL &&
+        marey_value_object(origin->trace, origin->lane, value, &object,
+                           collect_of_object, &parts))
+        is_right =
+            parts.items != NULL &&
+            set_more(unrecorded, 2, text_to_python(object.type)) &&
+            set_more(unrecorded, 3, PyList_AsTuple(parts.items)) &&
+            set_more(unrecorded, 4, Py_NewRef(parts.fields)) &&
+            set_more(unrecorded, 5, PyLong_FromUnsignedLongLong(object.missing_count));
+    Py_XDECREF(parts.items);
+    Py_XDECREF(parts.fields);
+    return is_right && !PyErr_Occurred();
+}
+
 static PyObject *
 make_other(const struct origin *origin, const struct marey_value *value)
 {
@@ -135,8 +191,11 @@ make_other(const struct origin *origin, const struct marey_value *value)
             ? NULL
             : made_of(origin, value, PyStructSequence_GetItem(unrecorded, 1));
 
-    if (made == NULL)
+    if (made == NULL) {
+        if (unrecorded != NULL && !add_object(origin, value, unrecorded))
+            Py_CLEAR(unrecorded);
         return unrecorded;
+    }
     Py_DECREF(unrecorded);
     return made;
 }
