@@ -37,6 +37,17 @@ await page.waitForSelector('tr[data-function]')
 shown.functions = await rows('tr[data-function]')
 await page.screenshot({ path: join(shots, 'functions.png') })
 
+// A row is chosen anywhere, and its slowest call is a way to that call.
+const inner = 'tr[data-function$=":inner"]'
+await page.click(`${inner} td:nth-child(2)`)
+shown.rowChosen = await session('session.info.functions.name[session.fn]')
+await page.click(`${inner} .go`)
+shown.slowest = await session(
+    '({ tab: session.tab, fn: session.info.functions.name[session.chosen.fn], ns: session.chosen.end - session.chosen.begin })',
+)
+await page.keyboard.press('Escape')
+await page.keyboard.press('0')
+
 // Keys move and zoom; 0 shows all again.
 const before = await session('session.span')
 await page.keyboard.press('w')

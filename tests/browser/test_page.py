@@ -80,6 +80,9 @@ def test_the_page_shows_what_the_terminal_says(
         shown = browse("page.mjs", address, tmp_path)
         assert shown["errors"] == []
         check_tables(shown, totals)
+        inner = max(call.duration_ns for call in opened.calls(function="*:inner"))
+        assert shown["slowest"] == {"tab": "call", "fn": "inner", "ns": inner}
+        assert shown["rowChosen"] == "inner"
         area = shown["area"]
         window = opened.totals(
             start_ns=int(area["from"]),

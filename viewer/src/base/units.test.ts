@@ -6,6 +6,7 @@ import {
   formatDuration,
   formatMany,
   formatMoment,
+  formatShare,
   niceStep,
 } from './units'
 
@@ -45,4 +46,12 @@ test('steps are round and not below what was asked', () => {
 test('counts are read by people', () => {
   assert.equal(formatCount(1234567), '1,234,567')
   assert.equal(formatMany(86_270_000), '86.3 M')
+})
+
+test('a part is not told as nothing, nor as all', () => {
+  assert.equal(formatShare(0), '0 %')
+  assert.equal(formatShare(0.0009), '< 1 %')
+  assert.equal(formatShare(0.374), '37 %')
+  assert.equal(formatShare(0.9951), '> 99 %')
+  assert.equal(formatShare(1), '100 %')
 })

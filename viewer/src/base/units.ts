@@ -105,6 +105,13 @@ export function plural(count: number, noun: string): string {
   return `${formatMany(count)} ${noun}${count === 1 ? '' : 's'}`
 }
 
+/** A part of a whole, 0 to 1, as `37 %`; never 0 or 100 where it is not quite. */
+export function formatShare(share: number): string {
+  if (share > 0 && share < 0.01) return '< 1 %'
+  if (share < 1 && share > 0.99) return '> 99 %'
+  return `${(100 * share).toFixed(0)} %`
+}
+
 export function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`
   if (bytes < 1024 ** 2) return `${trimmed(bytes / 1024, 1)} KiB`

@@ -14,7 +14,7 @@ import {
 } from './arrangement'
 import { layout, laneStates, stripAt } from './lanes'
 import { compile, findFunctions } from './search'
-import type { TraceInfo } from './trace'
+import { mayHaveText, type TraceInfo } from './trace'
 import { approached, bounded, framed, tileLevel, tilesOf, zoomed } from './window'
 
 const info: TraceInfo = {
@@ -61,6 +61,15 @@ const info: TraceInfo = {
     flags: [0, 0, 1],
   },
 }
+
+test('frozen modules and C functions have no text to show', () => {
+  const file = ['<frozen importlib._bootstrap>', '', '<string>', '/x/app/db.py']
+  const some = { ...info, functions: { ...info.functions, file } }
+  assert.deepEqual(
+    file.map((_, i) => mayHaveText(some, i)),
+    [false, false, true, true],
+  )
+})
 
 test('an address comes back as it was', () => {
   const place: Place = {

@@ -109,6 +109,12 @@ export function isLibrary(info: TraceInfo, index: number): boolean {
   return /\/(site|dist)-packages\/|\/lib\/python3/.test(file)
 }
 
+/** C functions and what is frozen into the interpreter have no text to show. */
+export function mayHaveText(info: TraceInfo, index: number): boolean {
+  const file = info.functions.file[index] ?? ''
+  return file !== '' && !file.startsWith('<frozen ')
+}
+
 export function hasTransactions(info: TraceInfo): boolean {
   return info.functions.flags.some((flags) => flags & FUNCTION_TRANSACTION)
 }

@@ -203,16 +203,17 @@ export class Commands {
         { class: 'keys' },
         ...(
           [
-            ['Ctrl + wheel', 'zoom at the pointer'],
-            ['wheel', 'scroll the lanes'],
-            ['Shift + wheel, Shift + drag', 'move along time'],
-            ['drag', 'select time and lanes'],
-            ['click', 'choose a call'],
-            ['double click', 'zoom to a call'],
-            ['drag on the ruler', 'select time'],
-            ['drag the name of a lane', 'move the lane'],
-            ['double click on it', 'all its time'],
-            ['drag in the overview', 'move the window'],
+            ['Ctrl + wheel', 'Zoom at the pointer'],
+            ['Wheel', 'Scroll the lanes'],
+            ['Shift + wheel', 'Move along time'],
+            ['Shift + drag', 'Move along time'],
+            ['Drag', 'Select time and lanes'],
+            ['Click', 'Choose a call'],
+            ['Double click', 'Zoom to a call'],
+            ['Drag on ruler', 'Select time'],
+            ['Drag overview', 'Move the window'],
+            ['Drag lane name', 'Move the lane'],
+            ['Double click it', 'Show all its time'],
           ] as const
         ).flatMap(([key, text]) => [
           make('dt', {}, make('kbd', {}, key)),
@@ -226,7 +227,7 @@ export class Commands {
       make(
         'header',
         {},
-        make('h2', {}, 'Keys'),
+        make('h2', {}, 'Keys and mouse'),
         make(
           'button',
           { type: 'button', class: 'button', onclick: () => dialog.close() },

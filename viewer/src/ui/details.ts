@@ -1,12 +1,13 @@
 /** The chosen call: when, how long, how it ended, who called it, what it called. */
 import { Dropped } from '../data/client'
-import { EVENT_BEGINS, type Call } from '../data/protocol'
-import { formatCount, formatDuration, formatMoment } from '../base/units'
+import { EVENT_BEGINS, type Call, type Selection } from '../data/protocol'
+import { formatCount, formatDuration, formatMoment, formatShare } from '../base/units'
 import {
   functionFull,
   functionLabel,
   functionPlace,
   laneName,
+  mayHaveText,
   shortPath,
 } from '../model/trace'
 import { framed } from '../model/window'
@@ -25,6 +26,8 @@ const ENDINGS: Record<string, string> = {
   open: 'still open when the recording ended',
   suspended: 'suspended (it goes on later)',
 }
+
+const ALL: Selection = { from: -1, to: -1, lanes: null } // the whole recording
 
 export class Details {
   private call: Call | null = null
@@ -57,7 +60,7 @@ export class Details {
       void this.loadSlowest()
       return
     }
-    if (session.info.functions.file[chosen.fn]) void this.source.show(chosen.fn)
+    if (mayHaveText(session.info, chosen.fn)) void this.source.show(chosen.fn)
     if (!session.hasData) return
     try {
       const call = await session.client.ask(
@@ -115,7 +118,7 @@ export class Details {
     try {
       const totals = await session.client.ask(
         'totals',
-        [{ from: -1, to: -1, lanes: null }],
+        [ALL],
         {
           key: 'totals-all',
           progress: (share) => {
@@ -136,7 +139,7 @@ export class Details {
       for (const row of rows) {
         const bar = make('span', { class: 'bar' })
         bar.style.width = `${(100 * row[3]) / most}%`
-        const slowest = () => void this.showSlowest(row[0])
+        const slowest = () => void showSlowest(session, row[0], ALL, this.goTo)
         body.append(
           make(
             'tr',
@@ -200,20 +203,6 @@ export class Details {
     }
   }
 
-  private async showSlowest(fn: number): Promise<void> {
-    const { session } = this
-    const calls = await session.client.ask(
-      'calls',
-      [fn, { from: -1, to: -1, lanes: null }, 1],
-      { key: 'calls' },
-    )
-    const slowest = calls.slowest[0]
-    if (!slowest) return
-    const [begin, duration, lane, depth] = slowest
-    session.show(framed({ from: begin, to: begin + duration }, 0.5), true)
-    this.goTo({ lane, depth, time: begin, begin, end: begin + duration, fn })
-  }
-
   /** The slowest call of a function inside the chosen call. */
   private async goInside(fn: number): Promise<void> {
     const { session } = this
@@ -224,28 +213,25 @@ export class Details {
       to: Math.ceil(chosen.end),
       lanes: session.laneTable([chosen.lane]),
     }
-    const calls = await session.client.ask('calls', [fn, window, 1], { key: 'inside' })
-    const slowest = calls.slowest[0]
-    if (!slowest) return
-    const [begin, duration, lane, depth] = slowest
-    this.goTo({ lane, depth, time: begin, begin, end: begin + duration, fn })
+    const slowest = await slowestCall(session, fn, window)
+    if (slowest) this.goTo(slowest)
   }
 
   private note(text: string): void {
     this.box.append(make('p', { class: 'quiet' }, text))
   }
 
-  /** The call's own text; of a C function the place it was called from. */
+  /** The call's own text; of a function without one the place it was called from. */
   private showSource(call: Call): void {
     const { info } = this.session
     let { line, caller } = call
-    if (info.functions.file[call.function]) {
+    if (mayHaveText(info, call.function)) {
       const callees = call.children.map(([fn, calls, total]) => ({ fn, calls, total }))
       void this.source.show(call.function, [], callees)
       return
     }
     for (const frame of [...call.parents].reverse()) {
-      if (info.functions.file[frame.function]) {
+      if (mayHaveText(info, frame.function)) {
         const isThere = line > 0 && caller === frame.function
         void this.source.show(frame.function, isThere ? [line] : [])
         return
@@ -260,10 +246,15 @@ export class Details {
     try {
       const calls = await session.client.ask(
         'calls',
-        [chosen.fn, { from: -1, to: -1, lanes: null }, 40],
+        [chosen.fn, ALL, 40],
         { key: 'calls' },
       )
       if (this.of !== chosen) return
+      if (calls.count === 1) {
+        const once = 'This is the only call of this function.'
+        replace(this.aside, make('p', { class: 'quiet' }, once))
+        return
+      }
       replace(
         this.aside,
         make('h3', {}, `All calls: ${formatCount(calls.count)}`),
@@ -361,15 +352,14 @@ export class Details {
       `${formatCount(duration)} ns`,
     )
     if (call?.self_ns !== undefined && call.self_ns >= 0) {
-      const share =
-        duration > 0 ? ` (${((100 * call.self_ns) / duration).toFixed(0)} %)` : ''
+      const share = duration > 0 ? ` (${formatShare(call.self_ns / duration)})` : ''
       put(
         'Self',
         formatDuration(call.self_ns) + share,
         `${formatCount(call.self_ns)} ns`,
       )
       const cost = ((call.descendants ?? 0) * info.cost_python_ps) / 1000
-      if (cost > duration * 0.01) put('Of it tracing', `≈ ${formatDuration(cost)}`)
+      if (cost > duration * 0.01) put('Cost of tracing', `≈ ${formatDuration(cost)}`)
     }
     if (
       call?.running_ns !== undefined &&
@@ -438,7 +428,7 @@ export class Details {
         {},
         call.parents.length
           ? `Called by (${call.parents.length} deep)`
-          : 'Called by nobody here',
+          : 'Outermost: no caller was recorded',
       ),
       call.parents.length ? list : null,
     )
@@ -510,6 +500,33 @@ export function functionButton(
     make('bdi', {}, functionLabel(session.info, fn)),
     make('span', { class: 'where' }, place ? shortPath(place) : ''),
   )
+}
+
+/** The slowest call of a function in a window; null: there is none. */
+async function slowestCall(
+  session: Session,
+  fn: number,
+  window: Selection,
+): Promise<Chosen | null> {
+  const { slowest } = await session.client.ask('calls', [fn, window, 1], {
+    key: 'slowest',
+  })
+  if (!slowest[0]) return null
+  const [begin, duration, lane, depth] = slowest[0]
+  return { lane, depth, time: begin, begin, end: begin + duration, fn }
+}
+
+/** Goes to the slowest call of a function in a window, so near that it can be read. */
+export async function showSlowest(
+  session: Session,
+  fn: number,
+  window: Selection,
+  goTo: (chosen: Chosen) => void,
+): Promise<void> {
+  const slowest = await slowestCall(session, fn, window)
+  if (!slowest) return
+  session.show(framed({ from: slowest.begin, to: slowest.end }, 0.5), true)
+  goTo(slowest)
 }
 
 export function slowestTable(

@@ -8,7 +8,7 @@ import {
   EVENT_LINES,
   type Frame,
 } from '../data/protocol'
-import { functionLabel, laneName } from '../model/trace'
+import { functionLabel, laneName, mayHaveText } from '../model/trace'
 import { announce, make, replace } from './dom'
 import { functionButton } from './details'
 import { valueText } from './logs'
@@ -114,7 +114,18 @@ export class Film {
           step('line', EVENT_LINES, [' (K)', ' (J)'], LINES_NEED),
         ),
       ),
-      make('div', { class: 'film-stack' }, this.list, this.changes),
+      make(
+        'div',
+        { class: 'film-stack' },
+        make(
+          'div',
+          { class: 'stack-head', 'aria-hidden': 'true' },
+          make('span', {}, 'Open calls, outermost first'),
+          make('span', {}, 'for'),
+        ),
+        this.list,
+        this.changes,
+      ),
     )
     session.on('playhead', () => this.changed())
     session.on('tab', () => this.changed())
@@ -370,7 +381,7 @@ export class Film {
     const { session } = this
     for (let i = this.stack.length - 1; i >= 0; i--) {
       const frame = this.stack[i]!
-      if (session.info.functions.file[frame.function])
+      if (mayHaveText(session.info, frame.function))
         return { frame, callee: this.stack[i + 1] }
     }
     return null

@@ -10,12 +10,10 @@ import {
   shortPath,
 } from '../model/trace'
 import { announce, make, replace } from './dom'
-import { functionButton, slowestTable } from './details'
+import { functionButton, showSlowest, slowestTable } from './details'
 import { histogramView } from './histogram'
 import type { Chosen, Session } from '../view/session'
 import type { SourceView } from './source'
-
-const ROW = 24
 
 /** Of a function that --max-overhead left out: what its row does not hold. */
 interface Missed {
@@ -33,6 +31,7 @@ interface Column {
   value: (row: Total, missed: Missed) => number
   text: (row: Total, missed: Missed) => string
   grows?: boolean // with each call that is recorded
+  isLink?: boolean // to the call it tells of
 }
 
 const leastOf = (column: Column, missed: Missed) =>
@@ -83,6 +82,7 @@ const COLUMNS: readonly Column[] = [
     value: (r) => r[5],
     text: (r) => formatDuration(r[5]),
     grows: true,
+    isLink: true,
   },
 ]
 
@@ -305,22 +305,28 @@ export class Functions {
   private renderRows(): void {
     const { session } = this
     const height = this.scroller.clientHeight || 300
-    const first = Math.max(Math.floor(this.scroller.scrollTop / ROW) - 8, 0)
-    const last = Math.min(first + Math.ceil(height / ROW) + 16, this.rows.length)
-    const most = Math.max(...this.rows.map((row) => row[2]), 1)
+    const style = getComputedStyle(this.scroller)
+    const rowHeight = Number.parseFloat(style.getPropertyValue('--row')) || 24
+    const first = Math.max(Math.floor(this.scroller.scrollTop / rowHeight) - 8, 0)
+    const last = Math.min(first + Math.ceil(height / rowHeight) + 16, this.rows.length)
+    const most = [1, 1, 1]
+    for (const row of this.rows)
+      for (const i of [1, 2])
+        most[i] = Math.max(most[i]!, COLUMNS[i]!.value(row, NOTHING))
     const filler = (count: number) => {
       const row = make('tr', { 'aria-hidden': 'true' })
-      row.style.height = `${count * ROW}px`
+      row.style.height = `${count * rowHeight}px`
       return row
     }
     const shown: HTMLElement[] = [filler(first)]
     for (const row of this.rows.slice(first, last)) {
-      const name = functionButton(session, row[0], () => this.choose(row[0]))
+      const name = functionButton(session, row[0], () => undefined) // its row hears
       const line = make(
         'tr',
         {
           class: row[0] === session.fn ? 'chosen' : '',
           'data-function': functionFull(session.info, row[0]),
+          onclick: () => this.choose(row[0]),
         },
         make('td', {}, name),
       )
@@ -335,16 +341,27 @@ export class Functions {
         })
         if (i === 1 || i === 2) {
           const bar = make('span', { class: 'bar' })
-          bar.style.width = `${(100 * column.value(row, missed)) / most}%`
+          bar.style.width = `${(100 * column.value(row, missed)) / most[i]!}%`
           cell.append(bar)
         }
-        cell.append(this.textOf(column, row))
+        const text = this.textOf(column, row)
+        cell.append(column.isLink ? this.slowestButton(row[0], text) : text)
         line.append(cell)
       })
       shown.push(line)
     }
     shown.push(filler(this.rows.length - last))
     replace(this.body, ...shown)
+  }
+
+  private slowestButton(fn: number, text: string): HTMLElement {
+    const go = (event: Event) => {
+      event.stopPropagation()
+      void showSlowest(this.session, fn, this.selection(), this.goTo)
+    }
+    const title = 'show this call on the time line'
+    const traits = { class: 'link go', type: 'button', title, onclick: go }
+    return make('button', traits, text)
   }
 
   private choose(fn: number): void {

@@ -115,10 +115,10 @@ export function keymap(app: App): Command[] {
     make('Show', 'The chosen call', ['Digit1'], () => session.setTab('call')),
     make('Show', 'Functions', ['Digit2'], () => session.setTab('functions')),
     make('Show', 'Flame graph', ['Digit3'], () => session.setTab('flame')),
-    make('Show', 'Transactions', ['Digit5'], () => {
-      if (hasTransactions(session.info)) session.setTab('transactions')
-    }),
     make('Show', 'Film', ['Digit4'], () => session.setTab('film')),
+    ...(hasTransactions(session.info)
+      ? [make('Show', 'Transactions', ['Digit5'], () => session.setTab('transactions'))]
+      : []),
     make('Show', 'Values of a variable as a lane', ['KeyV'], () => {
       void app.openVariables()
     }),

@@ -5,8 +5,11 @@ import { readPlace, writePlace, type Place } from '../model/address'
 import type { Session } from '../view/session'
 import type { Finder } from './finder'
 
+const STILL_MS = 300
+
 export class Places {
   private timer = 0
+  private changed = 0 // when what is shown last did; of performance.now()
   private wanted: Place['call'] | null = null
 
   constructor(
@@ -86,12 +89,21 @@ export class Places {
     session.tell('chosen')
   }
 
+  /** Writing it takes a millisecond or two, and no one reads it on the way: once what
+   * is shown has been still for a while. */
   private schedule(): void {
-    if (this.timer) return
-    this.timer = window.setTimeout(() => {
-      this.timer = 0
-      history.replaceState(null, '', '#' + writePlace(this.place()))
-    }, 300)
+    this.changed = performance.now()
+    if (!this.timer) this.timer = window.setTimeout(() => this.follow(), STILL_MS)
+  }
+
+  private follow(): void {
+    const left = this.changed + STILL_MS - performance.now()
+    if (left > 1) {
+      this.timer = window.setTimeout(() => this.follow(), left)
+      return
+    }
+    this.timer = 0
+    this.address()
   }
 
   place(): Place {

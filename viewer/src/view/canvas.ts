@@ -1,6 +1,7 @@
 /** Canvases that fit their boxes; how wide texts on them are. */
 
 const WIDTHS_MAX = 20000 // of texts that are kept
+const GLYPHS = 'abcdefghijklmnopqrstuvwxyz_ABCDEFGH' // as wide as names are, on average
 const widths = new Map<string, Map<string, number>>() // by font
 
 /** A canvas as large as its box, in device pixels. */
@@ -34,4 +35,25 @@ export function textWidth(
     known.set(text, width)
   }
   return width
+}
+
+/** What of a name fits into a width: all of it, else its last part, which tells more
+ * than its first, else the beginning of that. Empty where no two letters fit. */
+export function fitted(
+  context: CanvasRenderingContext2D,
+  font: string,
+  name: string,
+  room: number,
+): string {
+  if (textWidth(context, font, name) <= room) return name
+  const last = name.slice(name.lastIndexOf('.') + 1)
+  const text = /^[\p{L}_]{2}/u.test(last) ? last : name
+  if (text !== name && textWidth(context, font, text) <= room) return text
+  const glyph = textWidth(context, font, GLYPHS) / GLYPHS.length
+  const count = Math.floor(room / glyph) - 1
+  if (count < 2) return ''
+  const cut = text.slice(0, count) + '…'
+  const over = textWidth(context, font, cut) / room
+  const less = over <= 1 ? cut : text.slice(0, Math.floor((count - 1) / over)) + '…'
+  return less.length < 3 ? '' : less
 }

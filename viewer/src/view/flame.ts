@@ -2,17 +2,20 @@
 import { formatCount, formatDuration } from '../base/units'
 import { functionFull, functionLabel } from '../model/trace'
 import { flameBoxes, type FlameBox, type FlameTree, type Tree } from '../model/flame'
-import { fitCanvas } from './canvas'
+import { fitCanvas, fitted } from './canvas'
 import type { Session } from './session'
 import type { Colours } from './colours'
-
-const ROW = 19
 
 export class Flame {
   private tree: FlameTree | null = null
   private root = 0
   private boxes: FlameBox[] = []
   private hover: FlameBox | null = null
+  /** As high as a call on the time line, and a line between. */
+  private get rowHeight(): number {
+    return this.session.rowHeight + 1
+  }
+
   onChoose: ((fn: number) => void) | null = null
   onHover: ((text: string) => void) | null = null
 
@@ -46,8 +49,9 @@ export class Flame {
     const { canvas, session, tree } = this
     if (!tree || canvas.clientWidth === 0) return
     const colours = this.colours()
+    const { rowHeight } = this
     const depth = tree.depthBelow(this.root)
-    canvas.style.height = `${Math.max((depth + 1) * ROW + 4, 60)}px`
+    canvas.style.height = `${Math.max((depth + 1) * rowHeight + 4, 60)}px`
     const context = fitCanvas(canvas)
     const width = canvas.clientWidth
     this.boxes = flameBoxes(tree, this.root, width, 0.6)
@@ -62,7 +66,8 @@ export class Flame {
       context.fillStyle = isRoot
         ? colours.line
         : session.drawing.colour(fn, colours.dark)
-      context.fillRect(box.left, box.row * ROW, Math.max(box.width - 0.6, 0.5), ROW - 1)
+      const width = Math.max(box.width - 0.6, 0.5)
+      context.fillRect(box.left, box.row * rowHeight, width, rowHeight - 1)
       if (box.width > 30) this.label(context, box, colours)
     }
     context.globalAlpha = 1
@@ -70,9 +75,9 @@ export class Flame {
       context.strokeStyle = colours.text
       context.strokeRect(
         this.hover.left + 0.5,
-        this.hover.row * ROW + 0.5,
+        this.hover.row * rowHeight + 0.5,
         Math.max(this.hover.width - 1, 1),
-        ROW - 2,
+        rowHeight - 2,
       )
     }
   }
@@ -87,20 +92,15 @@ export class Flame {
     box: FlameBox,
     colours: Colours,
   ): void {
-    const text = this.name(box.node)
-    const fits = Math.floor((box.width - 8) / 6.2)
+    const text = fitted(context, colours.font, this.name(box.node), box.width - 8)
     context.fillStyle = colours.label
-    context.fillText(
-      text.length <= fits ? text : text.slice(0, Math.max(fits - 1, 1)) + '…',
-      box.left + 4,
-      box.row * ROW + ROW / 2,
-    )
+    context.fillText(text, box.left + 4, (box.row + 0.5) * this.rowHeight)
   }
 
   private find(event: PointerEvent): FlameBox | null {
     const box = this.canvas.getBoundingClientRect()
     const x = event.clientX - box.left
-    const row = Math.floor((event.clientY - box.top) / ROW)
+    const row = Math.floor((event.clientY - box.top) / this.rowHeight)
     return (
       this.boxes.find((b) => b.row === row && x >= b.left && x < b.left + b.width) ??
       null

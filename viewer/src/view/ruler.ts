@@ -26,6 +26,7 @@ export function drawRuler(
     context.fillStyle = colours.areaStrong
     context.fillRect(left, 0, right - left, height)
   }
+  const covered = coveredParts(context, session, width)
   const first = Math.ceil(toNanos(span, width, -60) / step)
   for (let i = first; i * step < span.to; i++) {
     const x = Math.round(toPixels(span, width, i * step)) + 0.5
@@ -39,8 +40,11 @@ export function drawRuler(
       context.lineTo(minor, height)
     }
     context.stroke()
+    const text = formatMoment(i * step, step)
+    const end = x + 4 + context.measureText(text).width
+    if (end > width || covered.some(([from, to]) => x + 4 < to && end > from)) continue
     context.fillStyle = colours.muted
-    context.fillText(formatMoment(i * step, step), x + 4, height / 2 - 1)
+    context.fillText(text, x + 4, height / 2 - 1)
   }
   drawMarks(context, session, colours, width, height)
   drawCursor(context, session, colours, width, height)
@@ -78,19 +82,16 @@ function drawMarks(
   }
 }
 
-/** The moment under the pointer, with the distance from the nearest mark. */
-function drawCursor(
+/** The moment under the pointer, with the distance from the nearest mark, and where its
+ * text stands; null: the pointer is elsewhere. */
+function cursorNote(
   context: CanvasRenderingContext2D,
   session: Session,
-  colours: Colours,
   width: number,
-  height: number,
-): void {
+): { text: string; left: number; size: number } | null {
   const { cursor, span } = session
-  if (cursor === null) return
-  const x = toPixels(span, width, cursor)
-  const pixel = (span.to - span.from) / width
-  let text = formatMoment(cursor, pixel)
+  if (cursor === null) return null
+  let text = formatMoment(cursor, (span.to - span.from) / width)
   const from = [
     ...session.marks,
     ...(session.playhead === null ? [] : [session.playhead]),
@@ -100,7 +101,20 @@ function drawCursor(
   if (from !== undefined)
     text += `  ${from < 0 ? '−' : '+'}${formatDuration(Math.abs(from))}`
   const size = context.measureText(text).width
-  const left = Math.min(Math.max(x - size / 2, 6), width - size - 6)
+  const x = toPixels(span, width, cursor)
+  return { text, left: Math.min(Math.max(x - size / 2, 6), width - size - 6), size }
+}
+
+function drawCursor(
+  context: CanvasRenderingContext2D,
+  session: Session,
+  colours: Colours,
+  width: number,
+  height: number,
+): void {
+  const note = cursorNote(context, session, width)
+  if (!note) return
+  const { text, left, size } = note
   context.fillStyle = colours.raised
   context.strokeStyle = colours.cursor
   context.beginPath()
@@ -109,6 +123,24 @@ function drawCursor(
   context.stroke()
   context.fillStyle = colours.text
   context.fillText(text, left, height / 2 - 1)
+}
+
+/** What stands before the names of moments, from and to in pixels: a name that is only
+ * partly seen tells another number. */
+function coveredParts(
+  context: CanvasRenderingContext2D,
+  session: Session,
+  width: number,
+): [number, number][] {
+  const { playhead, span } = session
+  const flags = [...session.marks, ...(playhead === null ? [] : [playhead])]
+  const parts = flags.map((time): [number, number] => {
+    const x = toPixels(span, width, time)
+    return [x - 8, x + 8]
+  })
+  const note = cursorNote(context, session, width)
+  if (note) parts.push([note.left - 6, note.left + note.size + 6])
+  return parts
 }
 
 function drawDistance(

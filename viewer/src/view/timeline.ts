@@ -18,7 +18,7 @@ import {
   toPixels,
   TILE_RESOLUTION,
 } from '../model/window'
-import { fitCanvas, textWidth } from './canvas'
+import { fitCanvas, fitted } from './canvas'
 import type { Session } from './session'
 import type { Colours } from './colours'
 import type { History } from './histories'
@@ -43,7 +43,6 @@ interface Drawn {
 }
 
 const LABEL_LEAST = 24
-const GLYPHS = 'abcdefghijklmnopqrstuvwxyz_ABCDEFGH'
 const TILES_WAITING = 6
 
 export class Timeline {
@@ -51,7 +50,6 @@ export class Timeline {
   private counters: { strip: Strip; points: Float32Array }[] = []
   private pieces: { strip: Strip; top: number; history: History; pieces: Pieces }[] = []
   private frame = 0
-  private glyph = 6
   hover: Hit | null = null
   dragged: { from: number; to: number } | null = null
   readonly frames: number[] = [] // script time of the last frames, for measuring
@@ -229,7 +227,6 @@ export class Timeline {
     context.clearRect(0, 0, width, height)
     context.font = colours.font
     context.textBaseline = 'middle'
-    this.glyph = textWidth(context, colours.font, GLYPHS) / GLYPHS.length
     this.drawBands(context, colours, width, height)
     context.fillStyle = colours.label
     for (const drawn of this.drawn) {
@@ -297,16 +294,11 @@ export class Timeline {
       const left = Math.max(rects.left(i) / ratio, 0) + 4
       const room = Math.min(rects.right(i) / ratio, edge) - left - 5
       if (room < LABEL_LEAST - 8) continue
-      let text = functionLabel(session.info, fn)
-      if (flags & FLAG_DENSE) text = `×${formatCount(rects.countOf(i))} ${text}`
-      if (room < textWidth(context, colours.font, text)) {
-        const fits = Math.floor(room / this.glyph) - 1
-        if (fits < 2) continue
-        const cut = text.slice(0, fits) + '…'
-        const over = textWidth(context, colours.font, cut) / room
-        text = over <= 1 ? cut : text.slice(0, Math.floor((fits - 1) / over)) + '…'
-        if (text.length < 3) continue
-      }
+      const name = functionLabel(session.info, fn)
+      const label =
+        flags & FLAG_DENSE ? `×${formatCount(rects.countOf(i))} ${name}` : name
+      const text = fitted(context, colours.font, label, room)
+      if (text === '') continue
       context.globalAlpha =
         dim && !session.found[fn] ? 0.35 : flags & FLAG_DENSE ? 0.75 : 1
       context.fillText(text, left, rowsTop + (row - 1) * strip.rowHeight)
