@@ -651,7 +651,7 @@ def test_nested_values_read_as_python_writes_them() -> None:
     assert call.values is not None
     assert {name: written(value) for name, value in call.values.items()} == {
         "cut": "'abc'… (5000 characters)",
-        "cut bytes": r"b'\x00\''… (5000 bytes)",
+        "cut bytes": r"""b"\x00'"… (5000 bytes)""",
         "number": "12345",
         "complex": "(1.0-2.5j)",
         "list": "[1, 'it', [… 5 more]]",

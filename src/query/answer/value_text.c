@@ -113,22 +113,34 @@ put_surrogate(struct value_text *text, const uint8_t *at)
     put(text, escape, sizeof(escape));
 }
 
+/* The quote that needs fewer escapes, as repr() chooses it. */
+static char
+quote_of(struct marey_span span)
+{
+    bool has_single = span.size_bytes > 0 && memchr(span.bytes, '\'', span.size_bytes);
+    bool has_double = span.size_bytes > 0 && memchr(span.bytes, '"', span.size_bytes);
+
+    return has_single && !has_double ? '"' : '\'';
+}
+
 /* With quotes; bytes escape all that is not ASCII. */
 static void
 put_quoted(struct value_text *text, struct marey_span span, bool is_bytes)
 {
     const uint8_t *at = span.bytes, *end = at + span.size_bytes, *run = at;
+    const char quote = quote_of(span);
 
-    PUT_LITERAL(text, "'");
+    put(text, &quote, 1);
     while (at < end) {
-        bool is_plain = *at >= ' ' && *at != '\'' && *at != '\\' && *at != 0x7F &&
+        bool is_plain = *at >= ' ' && *at != (uint8_t)quote && *at != '\\' &&
+                        *at != 0x7F &&
                         (*at < 0x80 || (!is_bytes && !is_surrogate(at, end)));
         if (is_plain) {
             at++;
             continue;
         }
         put(text, run, (size_t)(at - run));
-        if (*at == '\'' || *at == '\\') {
+        if (*at == (uint8_t)quote || *at == '\\') {
             char pair[2] = {'\\', (char)*at++};
             put(text, pair, 2);
         } else if (!is_bytes && *at >= 0x80) {
@@ -140,7 +152,7 @@ put_quoted(struct value_text *text, struct marey_span span, bool is_bytes)
         run = at;
     }
     put(text, run, (size_t)(at - run));
-    PUT_LITERAL(text, "'");
+    put(text, &quote, 1);
 }
 
 /* ---- structure ---- */
