@@ -415,6 +415,13 @@ put_scalar(struct writing *w, PyObject *object)
     return true;
 }
 
+static bool
+is_field(PyObject *descriptor)
+{
+    return objects_is_known(Py_TYPE(descriptor), "_ctypes.CField") ||
+           objects_is_known(Py_TYPE(descriptor), "ctypes.CField"); /* from 3.14 on */
+}
+
 /* One field: its descriptor is of C, and makes a new built-in value. */
 static void
 put_field(struct writing *w, PyObject *object, PyObject *field)
@@ -426,8 +433,7 @@ put_field(struct writing *w, PyObject *object, PyObject *field)
         descriptor = objects_type_item(Py_TYPE(object),
                                        (const char *)PyUnicode_1BYTE_DATA(name));
     bool is_simple = type != NULL && is_scalar(type);
-    if (descriptor != NULL && is_simple &&
-        objects_is_known(Py_TYPE(descriptor), "_ctypes.CField"))
+    if (descriptor != NULL && is_simple && is_field(descriptor))
         value = Py_TYPE(descriptor)
                     ->tp_descr_get(descriptor, object, (PyObject *)Py_TYPE(object));
     PyErr_Clear();
