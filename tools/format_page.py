@@ -31,6 +31,7 @@ LIMITS = {
     "raw_size": ["PAYLOAD_RAW_MAX"],
     "function and string ids": ["FUNCTION_ID_MAX", "STRING_ID_MAX"],
     "depth of a stack": ["DEPTH_MAX"],
+    "open calls": ["OPEN_CALLS_MAX"],
     "processes, lanes": ["PROCESS_MAX", "LANE_MAX"],
     "a name": ["NAME_SIZE_MAX"],
     "arguments of a process": ["ARGV_MAX"],

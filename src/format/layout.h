@@ -235,6 +235,8 @@ struct marey_extent_header {
 #define MAREY_FUNCTION_ID_MAX ((UINT32_C(1) << 26) - 1)
 #define MAREY_STRING_ID_MAX ((UINT32_C(1) << 26) - 1)
 #define MAREY_DEPTH_MAX (UINT32_C(1) << 24)
+/* Open calls of all lanes, the most of each added; and one a byte of the file. */
+#define MAREY_OPEN_CALLS_MAX (UINT32_C(1) << 20)
 #define MAREY_PROCESS_MAX (UINT32_C(1) << 20)
 #define MAREY_LANE_MAX (UINT32_C(1) << 24)
 #define MAREY_NAME_SIZE_MAX (UINT32_C(1) << 21)

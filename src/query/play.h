@@ -101,15 +101,13 @@ disown(struct player_lane *lane, int64_t duration_ns, bool is_loss)
 
 /* ---- calls ---- */
 
-/* A new innermost call that begins now; NULL: no memory. */
+/* A new innermost call that begins now; NULL: the player has failed. */
 MAREY_INLINE struct frame *
 push_call(struct player *player, struct player_lane *lane, uint32_t function)
 {
-    if (MAREY_UNLIKELY(lane->depth + 1 >= lane->capacity) && !marey_player_grow(lane)) {
-        player->status =
-            marey_fail(&player->error, MAREY_NOMEM, "no memory for the open calls");
+    if (MAREY_UNLIKELY(lane->depth + 1 >= lane->capacity) &&
+        !marey_player_grow(player, lane))
         return NULL;
-    }
     const struct frame *caller = &lane->frames[lane->depth];
     struct frame *frame = &lane->frames[++lane->depth];
     uint8_t traits = player->traits[function];

@@ -16,15 +16,21 @@ fail(struct player *player, enum marey_status status, const char *what)
     return false;
 }
 
+/* Room is doubled, so a trace that keeps to the limit never needs more than twice. */
 bool
-marey_player_grow(struct player_lane *lane)
+marey_player_grow(struct player *player, struct player_lane *lane)
 {
+    uint64_t most = MAREY_OPEN_CALLS_MAX + player->trace->directory->size_bytes;
+    uint64_t others = player->frame_room - lane->capacity;
     bool is_new = lane->frames == NULL;
 
-    if (lane->depth >= MAREY_DEPTH_MAX ||
-        !marey_memory_grow((void **)&lane->frames, &lane->capacity,
+    if (lane->depth >= MAREY_DEPTH_MAX || others / 2 + lane->depth > most)
+        return fail(player, MAREY_CORRUPT,
+                    "more calls are open at once than a trace of this size may hold");
+    if (!marey_memory_grow((void **)&lane->frames, &lane->capacity,
                            (size_t)lane->depth + 2, sizeof(*lane->frames)))
-        return false;
+        return fail(player, MAREY_NOMEM, "no memory for the open calls");
+    player->frame_room = others + lane->capacity;
     if (is_new)
         lane->frames[0] = below_all;
     return true;
@@ -424,6 +430,7 @@ end_open_call(struct player *player, struct player_stream *stream, struct beat *
     if (lane->depth == 0) {
         marey_memory_free(lane->frames);
         lane->frames = NULL;
+        player->frame_room -= lane->capacity;
         lane->capacity = 0;
         stream->phase = PHASE_OVER;
         return false;

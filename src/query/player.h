@@ -165,6 +165,7 @@ struct player {
     struct marey_selection selection;
     bool is_by_lane;
     struct player_lane *lanes;     /* owned; by lane index */
+    uint64_t frame_room;           /* frames there is room for, of all lanes */
     struct player_stream *streams; /* owned; by lane index */
     uint32_t stream_count;
     uint32_t *heap; /* owned; stream indices */
@@ -229,7 +230,8 @@ void marey_player_begin_part(struct player *player, const struct marey_stream *c
 /* Makes the heap of the streams that have begun. */
 void marey_player_order(struct player *player);
 
-/* A new innermost call, which begins at the lane's time. NULL: no memory. */
+/* A new innermost call, which begins at the lane's time. NULL: the player has failed.
+ */
 struct frame *marey_player_push(struct player *player, struct player_lane *lane,
                                 uint32_t function);
 /* The stream stands behind so many chunks, which were not played; its lane's calls and
@@ -237,8 +239,9 @@ struct frame *marey_player_push(struct player *player, struct player_lane *lane,
 void marey_player_pass(struct player *player, struct player_stream *stream,
                        uint32_t chunk_count, uint64_t event_count);
 
-/* Makes room for one more frame. */
-bool marey_player_grow(struct player_lane *lane);
+/* Makes room for one more frame. False: no memory, or more frames than a trace of this
+ * size may ask for; the player has failed. */
+bool marey_player_grow(struct player *player, struct player_lane *lane);
 /* The frame takes over what is known of its activation, which is then running. */
 void marey_activation_take(struct player *player, const struct player_lane *lane,
                            struct frame *frame);

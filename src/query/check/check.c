@@ -232,7 +232,7 @@ check_stream(struct checker *checker, const struct marey_stream *stream)
     const struct marey_extent *before = NULL; /* NULL: none, or none that was whole */
     uint64_t due = 0;
 
-    checker->depth = 0;
+    checker->depth = checker->depth_max = 0;
     for (uint32_t i = 0; i < stream->count && checker->status == MAREY_OK; i++) {
         checker->extent = &extents[i];
         checker->told = 0;
@@ -252,6 +252,7 @@ check_stream(struct checker *checker, const struct marey_stream *stream)
         checker->noted_lost = 0;
     }
     checker->extent = NULL;
+    checker->open_calls += checker->depth_max;
 }
 
 static uint64_t
@@ -321,6 +322,8 @@ marey_trace_check(struct marey_trace *trace,
             checker.blob_count = count_blobs(trace, stream);
         check_stream(&checker, stream);
     }
+    if (checker.open_calls > MAREY_OPEN_CALLS_MAX + directory->size_bytes)
+        marey_check_find_at(&checker, 0, "more open calls than its size allows");
     marey_memory_free(checker.payload);
     marey_memory_free(checker.stack);
     marey_table_release(&checker.lane_serials);

@@ -28,7 +28,8 @@ struct checker {
     size_t payload_room;
     struct check_call *stack; /* owned */
     size_t stack_capacity;
-    uint32_t depth;
+    uint32_t depth, depth_max;       /* of the lane: now, and at most so far */
+    uint64_t open_calls;             /* these at most, of all lanes before it */
     uint64_t blob_count;             /* of the lane, lost ones included */
     uint64_t noted_lost;             /* by LOST notes in this chunk */
     struct marey_table lane_serials; /* of lanes whose definition was seen */

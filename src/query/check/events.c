@@ -33,6 +33,8 @@ push(struct checker *checker, uint32_t function, uint64_t start_ticks, bool is_r
     }
     checker->stack[checker->depth++] =
         (struct check_call){start_ticks, function, is_resumed};
+    if (checker->depth_max < checker->depth)
+        checker->depth_max = checker->depth;
 }
 
 /* The function of an id, which may be that of a call site. */
