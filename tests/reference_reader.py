@@ -201,6 +201,9 @@ class Bytes:
     def u8(self) -> int:
         return self.take(1)[0]
 
+    def u32(self) -> int:
+        return int.from_bytes(self.take(4), "little")
+
     def u64(self) -> int:
         return int.from_bytes(self.take(8), "little")
 
@@ -452,6 +455,23 @@ def read_definitions(trace: Trace) -> None:
     )
 
 
+def define_place(trace: Trace, process: Process, body: Bytes) -> None:
+    flags, name_size, serial = body.u8(), body.u8(), body.u32()
+    native, python, start, end = (body.u64() for _ in range(4))
+    name = body.take(84)
+    if name_size > len(name):
+        raise DamageError("a name longer than its place")
+    if serial == 0 or body.u32() != serial:
+        return
+    before = trace.lanes.get(serial)
+    if before is not None and before.process != process.serial:
+        raise DamageError(f"lane {serial} is defined twice")
+    trace.lanes[serial] = Lane(
+        serial, process.serial, 1, flags, native, python, start, 0,
+        text(name[:name_size]), end or None
+    )  # fmt: skip
+
+
 def define(trace: Trace, process: Process, tag: int, body: Bytes) -> None:
     if tag == 1:
         number = identifier(body)
@@ -492,6 +512,8 @@ def define(trace: Trace, process: Process, tag: int, body: Bytes) -> None:
             serial, process.serial, kind, flags, native, python, start, parent,
             body.rest()
         )  # fmt: skip
+    elif tag == 17:
+        define_place(trace, process, body)
     elif tag == 7:
         lane = lane_of(trace, process, body.varint())
         lane.name = body.rest()

@@ -149,7 +149,9 @@ struct marey_lane {
     atomic_bool must_sift; /* open calls of functions that are skipped by now must go */
     uint32_t ignore_depth; /* > 0: marey.ignore */
     char name[256];
-    struct marey_lane *next; /* in the recording's list */
+    struct marey_place *place; /* in a ring: where its definition stands; or NULL */
+    bool is_beyond_ring;       /* a chunk of it was too large for the ring */
+    struct marey_lane *next;   /* in the recording's list */
 };
 
 /* The lane of threads that have none: full from birth, so that their first event goes

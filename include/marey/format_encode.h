@@ -30,6 +30,7 @@ void marey_encoder_clear(struct marey_encoder *encoder);
 void marey_encode_bytes(struct marey_encoder *encoder, const void *bytes,
                         size_t size_bytes);
 void marey_encode_u8(struct marey_encoder *encoder, uint8_t value);
+void marey_encode_u32(struct marey_encoder *encoder, uint32_t value);
 void marey_encode_u64(struct marey_encoder *encoder, uint64_t value);
 void marey_encode_varint(struct marey_encoder *encoder, uint64_t value);
 

@@ -331,6 +331,7 @@ struct marey_fields {
     bool is_bad; /* a field was not there: all that was got since is 0 or empty */
 };
 uint64_t marey_fields_varint(struct marey_fields *fields);
+uint32_t marey_fields_u32(struct marey_fields *fields);
 uint64_t marey_fields_u64(struct marey_fields *fields);
 double marey_fields_f64(struct marey_fields *fields);
 uint8_t marey_fields_u8(struct marey_fields *fields);
@@ -343,7 +344,7 @@ struct marey_span marey_fields_rest(struct marey_fields *fields);
 struct marey_definition {
     uint8_t tag;
     uint32_t id;       /* STRING, FILE, FUNCTION, CALL_SITE, LEFT_OUT, UNRECORDED;
-                              LANE*; COST: kind */
+                              LANE* (LANE_PLACE: 0: nobody's); COST: kind */
     uint32_t flags;    /* FUNCTION, LANE */
     uint32_t kind;     /* LANE */
     uint32_t line;     /* FUNCTION, CALL_SITE */
@@ -353,7 +354,7 @@ struct marey_definition {
     uint32_t file;     /* FUNCTION: file id */
     uint32_t parent;   /* LANE: lane serial; PROCESS: process serial */
     uint64_t key;   /* FILE: of its source; COST: picoseconds; WINDOW: to; UNRECORDED:
-                            counted */
+                            counted; LANE_PLACE: end, 0: none yet */
     uint64_t ticks; /* PROCESS, LANE: start; *_END; CLOCK; EXEC; WINDOW: from */
     uint64_t pid;   /* PROCESS; LANE: native id; CHILD_END; UNRECORDED: estimated */
     uint64_t parent_pid;                             /* PROCESS; LANE: Python's id */

@@ -108,6 +108,8 @@ uint32_t marey_slot_size_max(const struct marey_file *file);
 bool marey_file_is_mapped(const struct marey_file *file);
 /* Closed event chunks go to ring cells. */
 bool marey_file_is_ring(const struct marey_file *file);
+/* Cells taken so far by all processes, and how many the ring has. */
+uint64_t marey_file_ring_next(const struct marey_file *file, uint32_t *cell_count);
 
 /* Starts a chunk in a slot that holds nothing. The payload before `payload_size` is
  * already in place (the snapshot); the rest must be zero. */

@@ -416,11 +416,48 @@ marey_function_of_id(uint32_t id)
                : NULL;
 }
 
+/* More room for lanes of a ring: a chunk between two of the other definitions. */
+static bool
+add_places(struct marey_recording *recording)
+{
+    struct definitions *d = &recording->definitions;
+    bool has_slot = d->slot.bytes != NULL;
+    uint32_t count = 0;
+
+    slot_end(recording, false);
+    if (marey_places_add(recording, d->sequence + 1, d->first_index, &count)) {
+        d->sequence++;
+        d->first_index += count;
+    }
+    if (has_slot)
+        slot_start(recording, d->slot.size_bytes);
+    return count > 0;
+}
+
+/* Has `place` make use of a place that is there, or made. False: it goes into the
+ * stream as any definition does. */
+static bool
+in_place(struct marey_recording *recording, struct marey_lane *lane,
+         bool (*place)(struct marey_recording *recording, struct marey_lane *lane))
+{
+    struct definitions *d = &recording->definitions;
+
+    if (!marey_places_are_used(recording))
+        return false;
+    pthread_mutex_lock(&d->lock);
+    bool is_done = (marey_places_have_room(recording) || add_places(recording)) &&
+                   place(recording, lane);
+    pthread_mutex_unlock(&d->lock);
+    return is_done;
+}
+
 void
-marey_define_lane(struct marey_recording *recording, const struct marey_lane *lane)
+marey_define_lane(struct marey_recording *recording, struct marey_lane *lane)
 {
     struct record record = record_of(MAREY_DEF_LANE);
 
+    if (in_place(recording, lane, marey_place_take))
+        return;
     put_number(&record, lane->serial);
     put_number(&record, MAREY_LANE_THREAD);
     put_number(&record, (lane->is_main ? MAREY_LANE_MAIN : 0) |
@@ -435,24 +472,31 @@ marey_define_lane(struct marey_recording *recording, const struct marey_lane *la
 }
 
 void
-marey_define_lane_name(struct marey_recording *recording, uint32_t serial,
-                       const char *name)
+marey_define_lane_name(struct marey_recording *recording, struct marey_lane *lane)
 {
     struct record record = record_of(MAREY_DEF_LANE_NAME);
 
-    put_number(&record, serial);
-    record.text = name;
-    record.text_size = strlen(name);
+    if (lane->place != NULL && in_place(recording, lane, marey_place_rename))
+        return;
+    put_number(&record, lane->serial);
+    record.text = lane->name;
+    record.text_size = strlen(lane->name);
     put_passing(recording, &record);
 }
 
 void
-marey_define_lane_end(struct marey_recording *recording, uint32_t serial,
+marey_define_lane_end(struct marey_recording *recording, struct marey_lane *lane,
                       uint64_t ticks)
 {
     struct record record = record_of(MAREY_DEF_LANE_END);
 
-    put_number(&record, serial);
+    if (lane->place != NULL) {
+        pthread_mutex_lock(&recording->definitions.lock);
+        marey_place_end(recording, lane, ticks);
+        pthread_mutex_unlock(&recording->definitions.lock);
+        return;
+    }
+    put_number(&record, lane->serial);
     put_u64(&record, ticks);
     put_passing(recording, &record);
 }
@@ -598,6 +642,7 @@ marey_definitions_forked(struct marey_recording *recording, uint32_t parent)
     struct definitions *d = &recording->definitions;
 
     pthread_mutex_init(&tables_lock, NULL);
+    marey_places_forget(&d->places);
     *d = (struct definitions){0};
     pthread_mutex_init(&d->lock, NULL);
     put_process(recording, parent, true);
@@ -617,6 +662,7 @@ marey_definitions_stop(struct marey_recording *recording)
 {
     pthread_mutex_lock(&recording->definitions.lock);
     slot_end(recording, true);
+    marey_places_stop(recording);
     pthread_mutex_unlock(&recording->definitions.lock);
 }
 

@@ -119,6 +119,9 @@ end_chunk(struct marey_lane *lane, struct marey_slot *slot, bool settles)
         (uint32_t)(lane->cursor - slot->bytes - sizeof(struct marey_extent_header));
     bool (*end)(struct marey_file *, struct marey_slot *, uint32_t, uint32_t,
                 uint64_t) = settles ? marey_slot_settle : marey_slot_flush;
+
+    lane->is_beyond_ring |=
+        slot->size_bytes > marey_slot_size_max(lane->recording->file);
     bool is_written =
         end(lane->recording->file, slot, size, lane->event_count, lane->last_ticks);
 
@@ -152,7 +155,7 @@ rename_lane(struct marey_lane *lane, const char *name)
         return;
     strncpy(lane->name, name, sizeof(lane->name) - 1);
     if (lane->serial != 0)
-        marey_define_lane_name(lane->recording, lane->serial, lane->name);
+        marey_define_lane_name(lane->recording, lane);
 }
 
 static void
@@ -499,7 +502,7 @@ marey_lane_finish(struct marey_lane *lane, uint64_t end_ticks)
     end_chunk(lane, &lane->slot, !is_thread_end);
     marey_slot_give(lane->recording->file, &lane->slot);
     if (is_thread_end)
-        marey_define_lane_end(lane->recording, lane->serial, end_ticks);
+        marey_define_lane_end(lane->recording, lane, end_ticks);
 }
 
 void
@@ -517,6 +520,8 @@ marey_lane_forked(struct marey_lane *lane)
     uint64_t now = marey_recording_ticks(lane->recording);
 
     lane->slot = lane->blob_slot = (struct marey_slot){0};
+    lane->place = NULL;
+    lane->is_beyond_ring = false;
     lane->sequence = lane->first_index = 0;
     lane->blob_sequence = lane->blob_index = 0;
     lane->native_id = (uint64_t)syscall(SYS_gettid);

@@ -7,6 +7,13 @@
 
 #include "marey/capture.h"
 
+/* Where the lanes of a ring stand (places.c); the lock of the definitions guards it. */
+struct places {
+    struct place_block *blocks; /* owned; the newest first */
+    struct marey_place *free;
+    struct marey_place *ended, *last_ended; /* in the order their threads ended */
+};
+
 /* The definition stream of the process. */
 struct definitions {
     pthread_mutex_t lock; /* of all fields, and of the tables in define.c */
@@ -16,6 +23,7 @@ struct definitions {
     uint64_t sequence;
     uint64_t first_index;
     uint64_t source_sequence;
+    struct places places;
 };
 
 struct marey_recording {
@@ -90,15 +98,35 @@ void marey_definitions_forked(struct marey_recording *recording, uint32_t parent
 /* Closes the chunk of definitions; the next record starts another. */
 void marey_definitions_spill(struct marey_recording *recording);
 void marey_definitions_stop(struct marey_recording *recording);
-void marey_define_lane(struct marey_recording *recording,
-                       const struct marey_lane *lane);
-void marey_define_lane_name(struct marey_recording *recording, uint32_t serial,
-                            const char *name);
-void marey_define_lane_end(struct marey_recording *recording, uint32_t serial,
+void marey_define_lane(struct marey_recording *recording, struct marey_lane *lane);
+void marey_define_lane_name(struct marey_recording *recording, struct marey_lane *lane);
+void marey_define_lane_end(struct marey_recording *recording, struct marey_lane *lane,
                            uint64_t ticks);
 void marey_define_clock(struct marey_recording *recording);
 void marey_define_process_end(struct marey_recording *recording, int exit_status,
                               bool has_exit_status);
+
+/* ---- places.c; with the lock of the definitions held ---- */
+
+/* Lanes have places: the file is a ring, and is mapped. */
+bool marey_places_are_used(const struct marey_recording *recording);
+bool marey_places_have_room(struct marey_recording *recording);
+/* More of them, as a chunk of the stream of definitions with so many records. False: no
+ * memory, or no disk. */
+bool marey_places_add(struct marey_recording *recording, uint64_t sequence,
+                      uint64_t first_index, uint32_t *record_count);
+/* A free place becomes the lane's, until marey_place_end(). False: there is none, or
+ * the name is too long for one. */
+bool marey_place_take(struct marey_recording *recording, struct marey_lane *lane);
+/* lane->name is new. False: as marey_place_take(), and nothing was done. */
+bool marey_place_rename(struct marey_recording *recording, struct marey_lane *lane);
+/* The lane's chunks are all written. */
+void marey_place_end(struct marey_recording *recording, struct marey_lane *lane,
+                     uint64_t end_ticks);
+/* Closes their chunks. */
+void marey_places_stop(struct marey_recording *recording);
+/* In a forked child, which must not touch them. */
+void marey_places_forget(struct places *places);
 
 static inline uint64_t
 marey_recording_ticks(const struct marey_recording *recording)

@@ -41,6 +41,14 @@ marey_fields_u64(struct marey_fields *fields)
     return bytes == NULL ? 0 : marey_u64_get(bytes);
 }
 
+uint32_t
+marey_fields_u32(struct marey_fields *fields)
+{
+    const uint8_t *bytes = take(fields, 4);
+
+    return bytes == NULL ? 0 : marey_u32_get(bytes);
+}
+
 double
 marey_fields_f64(struct marey_fields *fields)
 {
@@ -168,6 +176,27 @@ get_lane(struct marey_fields *fields, struct marey_definition *out)
     out->text = marey_fields_rest(fields);
 }
 
+/* A place that is free, or was caught while it changed hands, has id 0. */
+static void
+get_lane_place(struct marey_fields *fields, struct marey_definition *out)
+{
+    out->kind = MAREY_LANE_THREAD;
+    out->flags = marey_fields_u8(fields);
+    size_t name_size = marey_fields_u8(fields);
+    out->id = marey_fields_u32(fields);
+    out->pid = marey_fields_u64(fields);
+    out->parent_pid = marey_fields_u64(fields);
+    out->ticks = marey_fields_u64(fields);
+    out->key = marey_fields_u64(fields);
+    const uint8_t *name = take(fields, MAREY_PLACE_NAME_MAX);
+    if (name_size > MAREY_PLACE_NAME_MAX || out->id > MAREY_LANE_MAX)
+        fields->is_bad = true;
+    else if (name != NULL)
+        out->text = (struct marey_span){name, name_size};
+    if (marey_fields_u32(fields) != out->id)
+        out->id = 0;
+}
+
 static void
 get_function(struct marey_fields *fields, struct marey_definition *out)
 {
@@ -225,6 +254,7 @@ marey_definition_get(const struct marey_record *record, struct marey_definition 
         out->has_exit_status = marey_fields_u8(&fields) == 1;
         break;
     case MAREY_DEF_LANE: get_lane(&fields, out); break;
+    case MAREY_DEF_LANE_PLACE: get_lane_place(&fields, out); break;
     case MAREY_DEF_LANE_NAME:
         out->id = serial(&fields, MAREY_LANE_MAX);
         out->text = marey_fields_rest(&fields);

@@ -43,6 +43,12 @@ marey_encode_u8(struct marey_encoder *encoder, uint8_t value)
 }
 
 void
+marey_encode_u32(struct marey_encoder *encoder, uint32_t value)
+{
+    marey_encode_bytes(encoder, &value, sizeof(value));
+}
+
+void
 marey_encode_u64(struct marey_encoder *encoder, uint64_t value)
 {
     marey_encode_bytes(encoder, &value, sizeof(value));

@@ -241,6 +241,13 @@ marey_file_is_ring(const struct marey_file *file)
     return (file->header->flags & MAREY_FILE_RING) != 0;
 }
 
+uint64_t
+marey_file_ring_next(const struct marey_file *file, uint32_t *cell_count)
+{
+    *cell_count = file->header->ring_cell_count;
+    return __atomic_load_n(&file->header->ring_next, __ATOMIC_ACQUIRE);
+}
+
 bool
 marey_file_is_mapped(const struct marey_file *file)
 {

@@ -196,6 +196,7 @@ struct marey_extent_header {
 #define MAREY_DEF_CHILD_END 14
 #define MAREY_DEF_EXEC 15
 #define MAREY_DEF_CALL_SITE 16  /* an id for the calls of a function from one place */
+#define MAREY_DEF_LANE_PLACE 17 /* a lane of a ring, or room for one */
 #define MAREY_DEF_WINDOW 22     /* this trace is a part of a longer recording */
 #define MAREY_DEF_LEFT_OUT 23   /* a function's calls are no longer recorded */
 #define MAREY_DEF_UNRECORDED 28 /* how many calls of it there were since */
@@ -239,6 +240,7 @@ struct marey_extent_header {
 #define MAREY_OPEN_CALLS_MAX (UINT32_C(1) << 20)
 #define MAREY_PROCESS_MAX (UINT32_C(1) << 20)
 #define MAREY_LANE_MAX (UINT32_C(1) << 24)
+#define MAREY_PLACE_NAME_MAX 84 /* bytes; lanes with longer names have no place */
 #define MAREY_NAME_SIZE_MAX (UINT32_C(1) << 21)
 #define MAREY_VALUE_DEPTH_MAX 32
 #define MAREY_ARGV_MAX (UINT32_C(1) << 16)

@@ -98,9 +98,11 @@ note_end(struct marey_window *window, const struct marey_extent *of,
     struct marey_definition definition;
 
     (void)of;
-    return record->tag != MAREY_DEF_LANE_END ||
-           !marey_definition_get(record, &definition) ||
-           marey_table_put(&window->ended_lanes, definition.id, 1);
+    if (record->tag != MAREY_DEF_LANE_END && record->tag != MAREY_DEF_LANE_PLACE)
+        return true;
+    bool is_end = marey_definition_get(record, &definition) &&
+                  (record->tag == MAREY_DEF_LANE_END || definition.key != 0);
+    return !is_end || marey_table_put(&window->ended_lanes, definition.id, 1);
 }
 
 static void
@@ -322,7 +324,7 @@ is_of_kept_lane(const struct marey_window *window, const struct marey_record *re
     struct marey_definition definition;
 
     if (record->tag != MAREY_DEF_LANE && record->tag != MAREY_DEF_LANE_NAME &&
-        record->tag != MAREY_DEF_LANE_END)
+        record->tag != MAREY_DEF_LANE_END && record->tag != MAREY_DEF_LANE_PLACE)
         return true;
     return !marey_definition_get(record, &definition) ||
            marey_table_get(&window->kept_lanes, definition.id) != MAREY_TABLE_NONE;

@@ -267,3 +267,47 @@ def test_a_ring_keeps_the_newest_as_they_were(tmp_path: Path) -> None:
                 assert call.child_count == 1
         report = opened.calls(function="__main__:branch")
         assert {call.ended for call in report} <= {"returned", "raised", "cut", "open"}
+
+
+THREADS = """
+import sys, threading
+
+def leaf(n):
+    return len(str(n))
+
+def work():
+    for n in range(30):
+        leaf(n)
+
+for n in range(int(sys.argv[1])):
+    thread = threading.Thread(target=work, name=f"w{n}")
+    thread.start()
+    thread.join()
+"""
+
+
+def test_a_ring_does_not_grow_with_the_threads_that_lived(tmp_path: Path) -> None:
+    """And what is left of them has their names, also packed and merged."""
+    program = tmp_path / "threads.py"
+    program.write_text(THREADS)
+    sizes = []
+    for count in (300, 1500):
+        trace = tmp_path / f"{count}.marey"
+        done = harness.record(trace, program, str(count), options=["--ring", "1M"])
+        assert done.returncode == 0, done.stderr
+        sizes.append(trace.stat().st_size)
+    assert abs(sizes[1] - sizes[0]) < 16 << 10
+    packed, merged = tmp_path / "packed.marey", tmp_path / "merged.marey"
+    for verb in (["pack", trace, "-o", packed], ["merge", packed, trace, "-o", merged]):
+        done = harness.marey(*verb)
+        assert done.returncode == 0, done.stderr
+    for path in (trace, packed, merged):
+        with marey.open(path) as one:
+            assert one.check() == ([], 0)
+            workers = {a.name: a for a in one.lanes if a.name.startswith("w")}
+            assert len(workers) < 60
+            last = workers["w1499"]
+            assert last.has_ended
+            assert (last.end_ns or 0) > (last.start_ns or 0)
+            leaves = [c for c in one.calls(function="*leaf") if c.lane.name == "w1499"]
+            assert len(leaves) in (30, 60)  # in the merged one twice

@@ -108,6 +108,8 @@ check_lane(struct checker *checker, const uint8_t *at,
     uint32_t process = (uint32_t)(checker->process - checker->trace->processes);
     uint32_t index = marey_trace_lane_index(checker->trace, process, def->id);
 
+    if (def->tag == MAREY_DEF_LANE_PLACE)
+        return; /* free, or a lane, or one that has a new name elsewhere */
     if (def->tag != MAREY_DEF_LANE) {
         if (index == MAREY_NO_INDEX || !checker->trace->lanes[index].is_defined)
             marey_check_find_number(checker, at, "speaks of undefined lane ", def->id);

@@ -117,6 +117,38 @@ put_lane(struct rewrite *rewrite, struct marey_fields *fields)
 }
 
 static void
+put_place_serial(struct rewrite *rewrite, struct marey_fields *fields)
+{
+    uint32_t serial = marey_fields_u32(fields);
+
+    marey_encode_u32(&rewrite->body,
+                     serial == 0 ? 0 : marey_rewrite_lane(rewrite, serial));
+}
+
+/* A lane of a ring, or room for one. */
+static void
+put_place(struct rewrite *rewrite, struct marey_fields *fields)
+{
+    marey_encode_u8(&rewrite->body, marey_fields_u8(fields));
+    marey_encode_u8(&rewrite->body, marey_fields_u8(fields));
+    put_place_serial(rewrite, fields);
+    for (int i = 0; i < 2; i++)
+        marey_encode_u64(&rewrite->body, marey_fields_u64(fields));
+    for (int i = 0; i < 2; i++) { /* start, and end or 0 */
+        uint64_t ticks = marey_fields_u64(fields);
+        marey_encode_u64(&rewrite->body,
+                         ticks == 0 ? 0 : marey_rewrite_ticks(rewrite, ticks));
+    }
+    if ((size_t)(fields->end - fields->next) < MAREY_PLACE_NAME_MAX) {
+        fields->is_bad = true;
+        return;
+    }
+    marey_encode_bytes(&rewrite->body, fields->next, MAREY_PLACE_NAME_MAX);
+    fields->next += MAREY_PLACE_NAME_MAX;
+    put_place_serial(rewrite, fields);
+}
+
+static void
 put_process(struct rewrite *rewrite, struct marey_fields *fields)
 {
     uint32_t index =
@@ -206,6 +238,7 @@ put_fields(struct rewrite *rewrite, const struct marey_record *record,
         put_ticks(rewrite, fields);
         put_lane(rewrite, fields);
         break;
+    case MAREY_DEF_LANE_PLACE: put_place(rewrite, fields); break;
     case MAREY_DEF_LANE_NAME: put_lane(rewrite, fields); break;
     case MAREY_DEF_LANE_END:
         put_lane(rewrite, fields);

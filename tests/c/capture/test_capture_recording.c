@@ -177,6 +177,68 @@ TEST(a_ring_keeps_the_newest_and_counts_what_it_lost)
     unlink(path);
 }
 
+static void
+run_one_after_another(int thread_count)
+{
+    pthread_t thread;
+
+    for (int i = 0; i < thread_count; i++) {
+        pthread_create(&thread, NULL, calls_of_a_thread, &(int){100});
+        pthread_join(thread, NULL);
+    }
+}
+
+TEST(a_ring_does_not_grow_with_the_threads_that_lived)
+{
+    const char *path = readback_path();
+    struct marey_recording_options options = {.file.ring_bytes = 1 << 20};
+    struct readback got;
+    struct stat early, late;
+
+    busy = readback_function("many");
+    readback_start(path, &options);
+    run_one_after_another(200);
+    CHECK_EQ(stat(path, &early), 0);
+    run_one_after_another(3000);
+    CHECK_EQ(stat(path, &late), 0);
+    CHECK_EQ(late.st_size, early.st_size);
+    marey_recording_stop(0, true);
+    CHECK_EQ(readback_findings(path), 0);
+    readback_count(path, &got);
+    CHECK(got.ends >= 1500); /* of some 16 threads, a cell each */
+    CHECK(got.lanes >= 16 && got.lanes <= 60);
+    unlink(path);
+}
+
+TEST(the_threads_of_a_ring_are_known_whenever_it_is_killed)
+{
+    const char *path = readback_path();
+    struct marey_recording_options options = {.file.ring_bytes = 1 << 20};
+    int pipe_ends[2];
+    char ready;
+
+    busy = readback_function("killed");
+    for (int i = 0; i < 20; i++) {
+        CHECK_EQ(pipe(pipe_ends), 0);
+        pid_t child = fork();
+        if (child == 0) {
+            readback_start(path, &options);
+            run_one_after_another(100);
+            if (write(pipe_ends[1], "", 1) == 1)
+                run_one_after_another(1000000);
+            _exit(1);
+        }
+        CHECK_EQ(read(pipe_ends[0], &ready, 1), 1);
+        usleep((useconds_t)(i * 97 % 1000));
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        CHECK_EQ(readback_findings(path), 0);
+        close(pipe_ends[0]);
+        close(pipe_ends[1]);
+        unlink(path);
+    }
+}
+
 TEST(a_full_disk_costs_events_and_says_how_many)
 {
     const char *path = readback_path();
