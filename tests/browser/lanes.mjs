@@ -3,7 +3,7 @@
 import { start } from './driver.mjs'
 
 const [address] = process.argv.slice(2)
-const { browser, page, shown, session, until, settle, open } = await start({
+const { browser, page, shown, session, act, until, settle, open } = await start({
     permissions: ['clipboard-read', 'clipboard-write'],
 })
 await open(address)
@@ -94,6 +94,35 @@ const first = await session('session.playhead')
 await page.click('.step[aria-label="return"] button:last-child')
 await settle(`session.playhead > ${first}`)
 shown.returns = [first, await session('session.playhead')]
+
+// What is not alive in the window is hidden until all is shown again; what is pinned
+// stays.
+const worker = "session.states.find((one) => one.name === 'worker')"
+await act('session.show({ from: session.info.lanes[1].end_ns + 1, to: session.whole.to })')
+await page.focus('#overlay')
+await page.keyboard.press('h')
+shown.busy = await order()
+await page.click('#show-hidden')
+await act(`(${worker}.isPinned = true)`)
+await page.keyboard.press('h')
+shown.busyOrPinned = await order()
+await act(`(${worker}.isPinned = false)`)
+await act('session.arrange()')
+await act('session.show(session.whole)')
+
+// A moment under the pointer is told with its distance from the nearest mark.
+await act('(session.marks = [20000])')
+await page.evaluate(`(() => {
+    const draw = CanvasRenderingContext2D.prototype.fillText
+    globalThis.written = []
+    CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
+        globalThis.written.push(text)
+        return draw.call(this, text, ...place)
+    }
+})()`)
+const there = stage.width * (await session('(50000 - session.span.from) / (session.span.to - session.span.from)'))
+await page.mouse.move(stage.x + there, stage.y + 30)
+shown.distance = await page.evaluate("globalThis.written.findLast((text) => /[+−]/.test(text))")
 
 // The address keeps how the lanes are arranged.
 await page.focus('[data-lane="0"] [data-part="name"]')

@@ -168,6 +168,11 @@ def test_lanes_are_arranged_and_read(server: Server) -> None:
     assert shown["slowestInside"] == 380  # 40, 40 in len, 300
     first, second = shown["returns"]
     assert 0 < second - first < 1000
+    assert shown["busy"] == ["MainThread"]
+    assert shown["busyOrPinned"] == turned
+    number, unit = shown["distance"].split("+")[1].split(" ")
+    assert unit == "µs"
+    assert abs(float(number) - 30) < 1  # a pixel
     assert shown["keptOrder"] == turned
     assert shown["keptFolds"] == ["all", "thin"]
 

@@ -8,11 +8,13 @@ import type { Session } from '../view/session'
 import { announce, byId, make, replace } from './dom'
 
 const DRAG_SLACK = 4
+const MANY_LANES = 12
 
 export class Gutter {
   private shown = ''
   private dragging: { state: LaneState; y: number; isMoved: boolean } | null = null
   private readonly line = make('div', { class: 'drop-line', hidden: true })
+  private readonly idleButton = byId<HTMLButtonElement>('hide-idle')
   private readonly hiddenButton = byId<HTMLButtonElement>('show-hidden')
 
   constructor(
@@ -24,6 +26,8 @@ export class Gutter {
       for (const state of session.states) state.isHidden = false
       session.arrange()
     })
+    this.idleButton.addEventListener('click', () => session.hideIdle())
+    session.on(['window', 'layout'], () => this.offerIdle())
     box.addEventListener('keydown', (event) => this.press(event))
     box.addEventListener('dblclick', (event) => {
       const target = event.target as HTMLElement
@@ -59,6 +63,17 @@ export class Gutter {
     const hidden = session.states.filter((state) => state.isHidden).length
     this.hiddenButton.hidden = hidden === 0
     this.hiddenButton.textContent = `${formatCount(hidden)} hidden`
+  }
+
+  /** Many lanes that are empty here are in the way of those that are not. */
+  private offerIdle(): void {
+    const { session } = this
+    const isMany = session.states.length > MANY_LANES
+    const idle = isMany ? session.idleLanes().length : 0
+    this.idleButton.hidden = idle === 0
+    const text = `hide ${formatCount(idle)} idle`
+    if (idle > 0 && this.idleButton.textContent !== text)
+      this.idleButton.textContent = text
   }
 
   private strip(strip: Strip): HTMLElement {

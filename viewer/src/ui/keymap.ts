@@ -122,6 +122,9 @@ export function keymap(app: App): Command[] {
     make('Show', 'Values of a variable as a lane', ['KeyV'], () => {
       void app.openVariables()
     }),
+    make('Show', 'Hide lanes that are idle in this window', ['KeyH'], () =>
+      session.hideIdle(),
+    ),
     make('Show', 'Fold all lanes', [], () => app.foldAll('thin')),
     make('Show', 'Unfold and show all lanes', [], () => app.foldAll('all')),
     make('Show', 'Light or dark', ['KeyT'], () => app.switchTheme()),

@@ -226,6 +226,22 @@ export class Session {
     if (lane) this.show(framed({ from: lane.start_ns, to: lane.end_ns }, 0.94), true)
   }
 
+  /** Shown lanes whose thread or task is not alive in the window; pinned ones stay. */
+  idleLanes(): LaneState[] {
+    const { from, to } = this.target ?? this.span
+    return this.states.filter((state) => {
+      const lane = this.info.lanes[state.lane]!
+      const isAlive = lane.start_ns < to && lane.end_ns > from
+      return !isAlive && !state.isHidden && !state.isPinned
+    })
+  }
+
+  hideIdle(): void {
+    for (const state of this.idleLanes()) state.isHidden = true
+    this.scrollTop = 0
+    this.arrange()
+  }
+
   /** Scrolls so that the name of a lane is seen. */
   revealLane(state: LaneState): void {
     const strip = this.strips.find((one) => one.kind === 'lane' && one.state === state)
