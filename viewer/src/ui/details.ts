@@ -177,7 +177,7 @@ export class Details {
         make(
           'p',
           { class: 'quiet lead' },
-          'Self: without the calls made. Click a slowest call to see it.',
+          'Self: without the calls it made. Click a slowest call to go there.',
         ),
         make(
           'table',
@@ -317,7 +317,7 @@ export class Details {
       make(
         'div',
         { class: 'place', title: functionPlace(info, fn) },
-        functionPlace(info, fn),
+        shortPath(functionPlace(info, fn)),
       ),
       this.facts(chosen, call),
       call && call.arguments > 0
@@ -557,7 +557,7 @@ export function slowestTable(
           { class: 'number' },
           make(
             'button',
-            { class: 'link', type: 'button', onclick: go },
+            { class: 'link go', type: 'button', onclick: go },
             formatDuration(duration),
           ),
         ),

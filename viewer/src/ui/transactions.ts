@@ -272,7 +272,7 @@ export class Transactions {
         { class: 'number' },
         make(
           'button',
-          { class: 'link', type: 'button', onclick: go },
+          { class: 'link go', type: 'button', onclick: go },
           formatDuration(one.duration_ns),
         ),
       ),

@@ -42,7 +42,7 @@ export function drawRuler(
     context.stroke()
     const text = formatMoment(i * step, step)
     const end = x + 4 + context.measureText(text).width
-    if (end > width || covered.some(([from, to]) => x + 4 < to && end > from)) continue
+    if (covered.some(([from, to]) => x + 4 < to && end > from)) continue
     context.fillStyle = colours.muted
     context.fillText(text, x + 4, height / 2 - 1)
   }
@@ -125,8 +125,8 @@ function drawCursor(
   context.fillText(text, left, height / 2 - 1)
 }
 
-/** What stands before the names of moments, from and to in pixels: a name that is only
- * partly seen tells another number. */
+/** Where no name of a moment is to stand, from and to in pixels: beyond the edges and
+ * behind flags. One that is only partly seen tells another number. */
 function coveredParts(
   context: CanvasRenderingContext2D,
   session: Session,
@@ -134,10 +134,14 @@ function coveredParts(
 ): [number, number][] {
   const { playhead, span } = session
   const flags = [...session.marks, ...(playhead === null ? [] : [playhead])]
-  const parts = flags.map((time): [number, number] => {
+  const parts: [number, number][] = [
+    [-Infinity, 0],
+    [width, Infinity],
+  ]
+  for (const time of flags) {
     const x = toPixels(span, width, time)
-    return [x - 8, x + 8]
-  })
+    parts.push([x - 8, x + 8])
+  }
   const note = cursorNote(context, session, width)
   if (note) parts.push([note.left - 6, note.left + note.size + 6])
   return parts
