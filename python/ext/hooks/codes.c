@@ -491,10 +491,10 @@ put_in_slot(PyCodeObject *code, struct marey_function *function)
 void
 codes_retag(PyCodeObject *code, struct marey_function *function)
 {
+    if (!is_tagged(function))
+        return; /* it goes slowly, each time */
     struct pc_exception saved = pc_exception_take();
-
-    if (is_tagged(function))
-        put_in_slot(code, function);
+    put_in_slot(code, function);
     PyErr_Clear();
     pc_exception_give(saved);
 }

@@ -211,8 +211,13 @@ void
 logs_start(const struct marey_function *function, const struct pc_frame *frame,
            PyCodeObject *code)
 {
-    struct pc_exception saved = pc_exception_take();
+    bool is_only_values = (function->logs & ~(unsigned)(LOGS_ARGS | LOGS_RETURNS)) == 0;
 
+    if (is_only_values && !assign_wants_start(function->plan)) {
+        arguments_start(function, frame, code);
+        return;
+    }
+    struct pc_exception saved = pc_exception_take();
     if ((function->logs & LOGS_SAYS) != 0)
         messages_start(function, frame, code);
     arguments_start(function, frame, code);

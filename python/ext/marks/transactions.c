@@ -319,13 +319,15 @@ transactions_enter(struct marey_lane *lane, const struct marey_function *functio
                    const struct marey_function *made, uintptr_t key)
 {
     const struct marks *marks = codes_marks(function);
-    struct pc_exception saved = pc_exception_take();
     struct values body;
 
     transactions_part_begins(function);
     marey_enter_slow(lane, made, key);
+    if (marks == NULL)
+        return;
+    struct pc_exception saved = pc_exception_take();
     lane = marey_lane_attach();
-    if (marks != NULL && lane != NULL) {
+    if (lane != NULL) {
         values_begin(&body);
         for (Py_ssize_t i = 0;
              marks->names != NULL && i < PyTuple_GET_SIZE(marks->names); i++)

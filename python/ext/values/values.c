@@ -224,6 +224,17 @@ values_put_tag(struct values *body, struct values_name name, uint8_t tag)
         body->bytes[body->size_bytes++] = tag;
 }
 
+/* Whether nothing that can fail is needed to put it. */
+static bool
+is_simple(PyObject *value)
+{
+    PyTypeObject *type = Py_TYPE(value);
+
+    return value == Py_None || type == &PyBool_Type || type == &PyFloat_Type ||
+           (type == &PyLong_Type && pc_long_digits(value) <= 2) ||
+           (type == &PyUnicode_Type && pc_is_ready(value));
+}
+
 void
 values_put_named(struct values *body, struct values_name name, PyObject *value)
 {
@@ -242,10 +253,15 @@ values_put_named(struct values *body, struct values_name name, PyObject *value)
     }
     if (!put_name(body, name))
         return;
-    struct pc_exception saved = pc_exception_take();
-    values_put_object(body, value, room < VALUE_SIZE_MAX ? room : VALUE_SIZE_MAX);
-    PyErr_Clear();
-    pc_exception_give(saved);
+    if (room > VALUE_SIZE_MAX)
+        room = VALUE_SIZE_MAX;
+    if (value != NULL && is_simple(value)) {
+        values_put_object(body, value, room);
+    } else {
+        struct pc_exception saved = pc_exception_take();
+        values_put_object(body, value, room);
+        pc_exception_give(saved); /* in place of what was raised meanwhile */
+    }
     assert(body->size_bytes <= VALUES_SIZE_MAX);
 }
 
