@@ -99,6 +99,8 @@ def run(command: list[str], folder: Path, timeout_s: float) -> tuple[int | None,
             stderr=subprocess.STDOUT,
             env=environ,
             start_new_session=True,
+            # Jobs that a shell put into the background ignore it; tests wait for it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         try:
             status: int | None = process.wait(timeout_s)
