@@ -268,6 +268,25 @@ def way_other_interpreter() -> None:
     run([sys._base_executable, "-c", PROBE])
 
 
+def way_other_environment() -> None:
+    """A virtual environment that has no Marey."""
+    command = [sys._base_executable, "-m", "venv", "--without-pip", "other"]
+    subprocess.run(command, env={**os.environ, "MAREY_TRACE": ""}, check=True)
+    run([Path("other/bin/python").resolve(), "-c", PROBE])
+
+
+def way_no_site() -> None:
+    """Nothing of site-packages runs, so nothing boots there; its own child is found."""
+    run([PYTHON, "-S", "-c", PROBE])
+    code = "import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', ''"
+    run([PYTHON, "-S", "-c", code + "]))"])
+
+
+def way_program_between() -> None:
+    """A program that is no Python hands on what it was given."""
+    run(["sh", "-c", f'{shlex.quote(PYTHON)} -c "import sys; sys.exit(6)"; exit 5'])
+
+
 def way_three_deep() -> None:
     code = PROBE
     for _ in range(2):
