@@ -14,7 +14,7 @@ import {
 } from './arrangement'
 import { layout, laneStates, stripAt } from './lanes'
 import { compile, findFunctions } from './search'
-import { mayHaveText, type TraceInfo } from './trace'
+import { mayHaveText, pathFromProgram, type TraceInfo } from './trace'
 import { approached, bounded, framed, tileLevel, tilesOf, zoomed } from './window'
 
 const info: TraceInfo = {
@@ -69,6 +69,16 @@ test('frozen modules and C functions have no text to show', () => {
     file.map((_, i) => mayHaveText(some, i)),
     [false, false, true, true],
   )
+})
+
+test('a path below the directory of the program is told from there', () => {
+  const some = (directory: string) => ({
+    ...info,
+    processes: [{ ...info.processes[0]!, directory }],
+  })
+  assert.equal(pathFromProgram(some('/x'), '/x/app/db.py:3'), 'app/db.py:3')
+  assert.equal(pathFromProgram(some('/x/a'), '/x/app/db.py:3'), '/x/app/db.py:3')
+  assert.equal(pathFromProgram(some(''), '/x/app/db.py:3'), '/x/app/db.py:3')
 })
 
 test('an address comes back as it was', () => {

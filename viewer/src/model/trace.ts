@@ -95,6 +95,12 @@ export function functionPlace(info: TraceInfo, index: number): string {
   return line ? `${file}:${line}` : file
 }
 
+/** A path as it was typed, where it lies below the directory of the program. */
+export function pathFromProgram(info: TraceInfo, path: string): string {
+  const start = `${info.processes[0]?.directory ?? ''}/`
+  return start !== '/' && path.startsWith(start) ? path.slice(start.length) : path
+}
+
 /** The last two parts of a path. */
 export function shortPath(path: string): string {
   const parts = path.split('/')

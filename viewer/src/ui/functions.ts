@@ -473,7 +473,7 @@ export class Functions {
         replace(
           slowest,
           make('h3', {}, `Durations of ${plural(calls.count, 'call')}`),
-          histogramView(calls.histogram, -1),
+          calls.count > 1 && histogramView(calls.histogram, -1),
           make('h3', {}, 'Slowest'),
           slowestTable(session, fn, calls.slowest, this.goTo),
         )

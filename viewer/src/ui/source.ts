@@ -2,7 +2,7 @@
 import { functionExtent, tokenLines, type Token } from '../base/python'
 import { formatCount, formatDuration } from '../base/units'
 import { findCalls, type Callee } from '../model/callees'
-import { functionFull, functionPlace } from '../model/trace'
+import { functionFull, functionPlace, pathFromProgram } from '../model/trace'
 import { make, replace } from './dom'
 import type { Session } from '../view/session'
 
@@ -51,7 +51,7 @@ export class SourceView {
     const title = make(
       'div',
       { class: 'source-title', title: place },
-      place || 'no source',
+      pathFromProgram(session.info, place) || 'no source',
     )
     if (text === null) {
       replace(

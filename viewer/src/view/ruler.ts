@@ -48,7 +48,7 @@ export function drawRuler(
   }
   drawMarks(context, session, colours, width, height)
   drawCursor(context, session, colours, width, height)
-  if (session.area) drawDistance(context, session, colours, width, height)
+  drawDistance(context, session, colours, width, height)
 }
 
 function drawMarks(
@@ -142,9 +142,28 @@ function coveredParts(
     const x = toPixels(span, width, time)
     parts.push([x - 8, x + 8])
   }
-  const note = cursorNote(context, session, width)
-  if (note) parts.push([note.left - 6, note.left + note.size + 6])
+  for (const note of [
+    cursorNote(context, session, width),
+    distanceNote(context, session, width),
+  ])
+    if (note) parts.push([note.left - 7, note.left + note.size + 7])
   return parts
+}
+
+/** How long the area is, where that fits into it. */
+function distanceNote(
+  context: CanvasRenderingContext2D,
+  session: Session,
+  width: number,
+): { text: string; left: number; size: number } | null {
+  const { area, span } = session
+  if (!area) return null
+  const left = Math.max(toPixels(span, width, area.from), 0)
+  const right = Math.min(toPixels(span, width, area.to), width)
+  const text = formatDuration(area.to - area.from)
+  const size = context.measureText(text).width
+  if (right - left < size + 16) return null
+  return { text, left: (left + right - size) / 2, size }
 }
 
 function drawDistance(
@@ -154,17 +173,12 @@ function drawDistance(
   width: number,
   height: number,
 ): void {
-  const area = session.area!
-  const left = Math.max(toPixels(session.span, width, area.from), 0)
-  const right = Math.min(toPixels(session.span, width, area.to), width)
-  const text = formatDuration(area.to - area.from)
-  const size = context.measureText(text).width
-  if (right - left < size + 16) return
-  const middle = (left + right) / 2
+  const note = distanceNote(context, session, width)
+  if (!note) return
   context.fillStyle = colours.accent
   context.beginPath()
-  context.roundRect(middle - size / 2 - 7, 3, size + 14, height - 8, 6)
+  context.roundRect(note.left - 7, 3, note.size + 14, height - 8, 6)
   context.fill()
   context.fillStyle = colours.onAccent
-  context.fillText(text, middle - size / 2, height / 2 - 1)
+  context.fillText(note.text, note.left, height / 2 - 1)
 }
