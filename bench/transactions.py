@@ -13,7 +13,9 @@ the table of transactions is compared with what the program counted itself.
 
 With --instructions callgrind counts instead: 300 and 100 transactions of the same
 shape, the difference of the two, so that start and end are left out. Good to some
-hundredths of a percent on any machine.
+hundredths of a percent on any machine. Beside Marey stands what the interpreter takes
+for events alone, with callbacks that do nothing: of the marked function, and of all
+code, each place switched off at its first event, as patterns need it.
 """
 
 from __future__ import annotations
@@ -98,6 +100,32 @@ def ways() -> list[Way]:
     return found
 
 
+EVENTS = """
+monitoring = sys.monitoring
+events = monitoring.events
+monitoring.use_tool_id(3, "nothing")
+"""
+
+
+def floors() -> list[Way]:
+    """What events cost where nobody does anything with them."""
+    if sys.version_info < (3, 12):
+        return []
+    marked = """
+for event in (events.PY_START, events.PY_RETURN):
+    monitoring.register_callback(3, event, slice)
+monitoring.set_local_events(3, work.__code__, events.PY_START | events.PY_RETURN)
+"""
+    off = """
+monitoring.register_callback(3, events.PY_START, lambda *_: monitoring.DISABLE)
+monitoring.set_events(3, events.PY_START)
+"""
+    return [
+        Way("events of the marked", begin=EVENTS + marked),
+        Way("events switched off", begin=EVENTS + off),
+    ]
+
+
 # Three calls in each round of the inner loop, and one of work itself: 1,000.
 INNER = 333
 CALLS = 1000
@@ -144,7 +172,7 @@ def instructions(way: Way, folder: Path, outer: int) -> int:
 def count_all(only: str, folder: Path) -> None:
     print(f"Python {sys.version.split()[0]}, instructions of 200,000 calls in 200")
     base = 0
-    for way in [Way("bare"), *ways()]:
+    for way in [Way("bare"), *floors(), *ways()]:
         if base and only not in way.name:
             continue
         spent = instructions(way, folder, 300) - instructions(way, folder, 100)
