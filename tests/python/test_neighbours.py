@@ -200,6 +200,121 @@ def test_faulthandler_dumps_what_it_dumps_alone(tmp_path: Path) -> None:
         ] == ["inner", "outer", "<module>"]
 
 
+# What each prints must be the same: without addresses, thread ids and sizes.
+OF_THE_LIBRARY = {
+    "faulthandler.register": """
+import faulthandler, os, signal, sys
+faulthandler.register(signal.SIGUSR1, file=sys.stdout, all_threads=False)
+def inner():
+    os.kill(os.getpid(), signal.SIGUSR1)
+def outer():
+    inner()
+outer()
+""",
+    "faulthandler.dump_traceback_later": """
+import faulthandler, os, sys
+reader, writer = os.pipe()
+def inner():
+    faulthandler.dump_traceback_later(0.01, file=writer)
+    text = b""
+    while b"<module>" not in text:
+        text += os.read(reader, 1 << 16)
+    print([line for line in text.splitlines() if b"File" in line])
+def outer():
+    inner()
+outer()
+""",
+    "tracemalloc": """
+import tracemalloc
+def make():
+    return [bytes(10_000) for _ in range(50)]
+tracemalloc.start(5)
+kept = make()
+mine = tracemalloc.take_snapshot().filter_traces(
+    [tracemalloc.Filter(True, __file__)]
+)
+large = [one for one in mine.traces if one.size > 10_000]
+print(len(large), sum(one.size for one in large))
+print({tuple(frame.lineno for frame in one.traceback) for one in large})
+""",
+    "threading.setprofile": """
+import threading
+seen = []
+def profiler(frame, event, argument):
+    if frame.f_code.co_filename == __file__:
+        seen.append((frame.f_code.co_name, event))
+def leaf():
+    return 1
+def work():
+    leaf()
+threading.setprofile(profiler)
+thread = threading.Thread(target=work)
+thread.start(); thread.join()
+threading.setprofile(None)
+print(seen)
+""",
+    "threading.settrace": """
+import threading
+seen = []
+def tracer(frame, event, argument):
+    if frame.f_code.co_filename == __file__:
+        seen.append((frame.f_code.co_name, event, frame.f_lineno))
+    return tracer
+def leaf():
+    return 1
+def work():
+    leaf()
+threading.settrace(tracer)
+thread = threading.Thread(target=work)
+thread.start(); thread.join()
+threading.settrace(None)
+print(seen)
+""",
+}
+
+
+@pytest.mark.parametrize("name", OF_THE_LIBRARY)
+def test_what_the_library_tells_is_the_same(name: str, tmp_path: Path) -> None:
+    (tmp_path / "tells.py").write_text(OF_THE_LIBRARY[name])
+    done, trace = both(["tells.py"], tmp_path)
+    assert done.returncode == 0
+    assert len(done.stdout) > 4
+    with marey.open(trace) as opened:
+        assert opened.check() == ([], 0)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_a_tool_sees_the_same_under_every_id(number: int, tmp_path: Path) -> None:
+    if not HAS_MONITORING:
+        pytest.skip("sys.monitoring is new in 3.12")
+    (tmp_path / "tool.py").write_text(
+        PROGRAM.replace("print(main())", "")
+        + f"""
+used = sys.monitoring
+number = {number}
+if used.get_tool(number) == "marey":  # it was here first, and stays
+    number = next(n for n in range(6) if used.get_tool(n) is None)
+used.use_tool_id(number, "a tool")
+seen = []
+for name in ("PY_START", "PY_RETURN", "PY_YIELD", "LINE"):
+    event = getattr(used.events, name)
+    used.register_callback(
+        number, event, lambda code, at, *_, n=name: seen.append((n, code.co_name, at))
+    )
+used.set_events(number, used.events.PY_START | used.events.PY_RETURN
+                | used.events.PY_YIELD | used.events.LINE)
+main()
+used.set_events(number, 0)
+used.free_tool_id(number)
+for row in seen:
+    print(row)
+"""
+    )
+    done, trace = both(["tool.py"], tmp_path)
+    assert done.stdout.count("leaf") > 30
+    assert names_in(trace, "leaf") == 10
+
+
 def test_no_tool_id_is_taken_from_its_owner(tmp_path: Path) -> None:
     if not HAS_MONITORING:
         pytest.skip("sys.monitoring is new in 3.12")
@@ -280,6 +395,14 @@ def test_flags_change_nothing(flags: list[str], program: Path) -> None:
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, bare.stdout, "")
     assert sorted(name for name, _ in calls_of(trace)) == sorted(WHOLE)
+
+
+@pytest.mark.parametrize("seed", ["0", "1", "4294967295"])
+def test_hashes_are_those_of_the_seed(seed: str, tmp_path: Path) -> None:
+    (tmp_path / "hashes.py").write_text(
+        "import sys\nprint(hash('x'), list({'a', 'b', 'c', 'd'}), sys.flags)\n"
+    )
+    both(["hashes.py"], tmp_path, env={"PYTHONHASHSEED": seed})
 
 
 def test_names_and_paths_that_are_no_utf_8(tmp_path: Path) -> None:
