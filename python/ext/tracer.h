@@ -435,6 +435,9 @@ void transactions_unpark(struct marey_lane *lane, uintptr_t frame);
 /* ---- transaction.c ---- */
 
 int transaction_add(PyObject *module);
+/* Gives the type, whose objects have a vectorcall slot, __enter__ and __exit__: they
+ * are called with nothing, and with three arguments. */
+int entrance_add(PyTypeObject *type);
 
 /* ---- children.c ---- */
 

@@ -343,7 +343,7 @@ span_async_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 }
 
 /* As a decorator: marey.spans wraps the function, plain or asynchronous. With nothing
- * it is __enter__, with three arguments __exit__: see struct entrance. */
+ * it is __enter__, with three arguments __exit__: see entrance.c. */
 static PyObject *
 span_called(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
@@ -364,51 +364,6 @@ span_called(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names
     Py_XDECREF(module);
     return result;
 }
-
-/* A `with` block makes a method of __enter__ and of __exit__, to call each once. A span
- * is both itself instead: what stands in the type gives the object back, and that is
- * called with nothing or with three arguments. */
-struct entrance {
-    PyObject_HEAD
-    bool is_exit;
-};
-
-static PyObject *
-entrance_get(PyObject *self, PyObject *object, PyObject *type)
-{
-    (void)type;
-    return Py_NewRef(object != NULL && object != Py_None ? object : self);
-}
-
-/* As contextlib calls it: type(span).__exit__(span, ...). */
-static PyObject *
-entrance_call(PyObject *self, PyObject *args, PyObject *keywords)
-{
-    bool is_exit = ((struct entrance *)self)->is_exit;
-    PyObject *const *items = ((PyTupleObject *)args)->ob_item;
-
-    if (PyTuple_GET_SIZE(args) != (is_exit ? 4 : 1) || keywords != NULL ||
-        Py_TYPE(items[0]) != span_type) {
-        PyErr_Format(PyExc_TypeError, "%s takes a span%s",
-                     is_exit ? "__exit__()" : "__enter__()",
-                     is_exit ? " and three values" : "");
-        return NULL;
-    }
-    return is_exit ? span_exit(items[0], items + 1, 3) : span_enter(items[0], NULL);
-}
-
-static PyType_Slot entrance_slots[] = {
-    {Py_tp_descr_get, entrance_get},
-    {Py_tp_call, entrance_call},
-    {0, NULL},
-};
-static PyType_Spec entrance_spec = {
-    .name = "marey._core.Entrance",
-    .basicsize = sizeof(struct entrance),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION |
-             Py_TPFLAGS_IMMUTABLETYPE,
-    .slots = entrance_slots,
-};
 
 /* Spans that are over wait here for the next; with the GIL only. */
 #ifdef Py_GIL_DISABLED
@@ -552,27 +507,6 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static int
-put_entrances(PyTypeObject *type)
-{
-    static const char *const names[] = {"__enter__", "__exit__"};
-    PyTypeObject *entrance_type = (PyTypeObject *)PyType_FromSpec(&entrance_spec);
-    int status = entrance_type == NULL ? -1 : 0;
-
-    for (int i = 0; status == 0 && i < 2; i++) {
-        struct entrance *one = PyObject_New(struct entrance, entrance_type);
-        if (one != NULL)
-            one->is_exit = i == 1;
-        status = one == NULL
-                     ? -1
-                     : PyDict_SetItemString(type->tp_dict, names[i], (PyObject *)one);
-        Py_XDECREF(one);
-    }
-    PyType_Modified(type);
-    Py_XDECREF(entrance_type);
-    return status;
-}
-
 /* The one `ignore` needs no method made for it either: functions that know it stand in
  * its type, which are no descriptors. */
 static int
@@ -602,7 +536,7 @@ marks_add(PyObject *module)
 {
     if (span_type == NULL) {
         span_type = (PyTypeObject *)PyType_FromSpec(&span_spec);
-        if (span_type != NULL && put_entrances(span_type) < 0)
+        if (span_type != NULL && entrance_add(span_type) < 0)
             Py_CLEAR(span_type);
     }
     if (done_type == NULL)

@@ -212,9 +212,8 @@ needs_name(const struct transaction *self)
 }
 
 static PyObject *
-transaction_enter(PyObject *self, PyObject *unused)
+transaction_enter(PyObject *self)
 {
-    (void)unused;
     if (needs_name((struct transaction *)self) < 0)
         return NULL;
     begin((struct transaction *)self);
@@ -222,9 +221,9 @@ transaction_enter(PyObject *self, PyObject *unused)
 }
 
 static PyObject *
-transaction_exit(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
+transaction_exit(PyObject *self, PyObject *kind)
 {
-    end((struct transaction *)self, nargs >= 1 && args[0] != Py_None ? args[0] : NULL);
+    end((struct transaction *)self, kind != Py_None ? kind : NULL);
     Py_RETURN_NONE;
 }
 
@@ -311,9 +310,14 @@ decorate(const struct transaction *self, PyObject *callable)
     return Py_NewRef(callable);
 }
 
+/* With nothing it is __enter__, with three arguments __exit__: see entrance.c. */
 static PyObject *
 transaction_call(PyObject *self, PyObject *const *args, size_t nargs, PyObject *names)
 {
+    if (PyVectorcall_NARGS(nargs) == 3 && names == NULL)
+        return transaction_exit(self, args[0]);
+    if (PyVectorcall_NARGS(nargs) == 0 && names == NULL)
+        return transaction_enter(self);
     if (PyVectorcall_NARGS(nargs) != 1 || names != NULL) {
         PyErr_SetString(PyExc_TypeError, "a transaction decorates one function");
         return NULL;
@@ -340,8 +344,6 @@ transaction_dealloc(PyObject *object)
 
 #define FAST(function) ((PyCFunction)(void (*)(void))(function))
 static PyMethodDef transaction_methods[] = {
-    {"__enter__", transaction_enter, METH_NOARGS, NULL},
-    {"__exit__", FAST(transaction_exit), METH_FASTCALL, NULL},
     {"__aenter__", transaction_aenter, METH_NOARGS, NULL},
     {"__aexit__", FAST(transaction_aexit), METH_FASTCALL, NULL},
     {"start", transaction_start, METH_NOARGS, start_doc},
@@ -521,8 +523,11 @@ static PyMethodDef methods[] = {
 int
 transaction_add(PyObject *module)
 {
-    if (transaction_type == NULL)
+    if (transaction_type == NULL) {
         transaction_type = (PyTypeObject *)PyType_FromSpec(&transaction_spec);
+        if (transaction_type != NULL && entrance_add(transaction_type) < 0)
+            Py_CLEAR(transaction_type);
+    }
     if (ready_type == NULL)
         ready_type = (PyTypeObject *)PyType_FromSpec(&ready_spec);
     if (annotate_name == NULL)
