@@ -261,3 +261,22 @@ def test_hostile_values_of_the_variable_write_nowhere(tmp_path: Path) -> None:
             assert len(done.stderr.splitlines()) == (0 if origin else 1)
     assert target.read_text() == "precious"
     assert sorted(os.listdir(tmp_path)) == ["link.marey", "precious"]
+
+
+def test_a_program_with_rights_of_another_takes_no_orders(tmp_path: Path) -> None:
+    """As a set-uid program runs: what its caller may do is not what it may do."""
+    if os.geteuid() != 0:
+        pytest.skip("needs the right to change its user")
+
+    def become_set_uid() -> None:
+        os.setresuid(65534, 0, 0)
+
+    for before, count in ((None, 1), (become_set_uid, 0)):
+        trace = tmp_path / f"t{count}.marey"
+        done = harness.run(
+            [sys.executable, "-c", "print(1)"],
+            env={"MAREY_TRACE": f"v=1;path={trace}"},
+            preexec_fn=before,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
+        assert len(list(tmp_path.glob(trace.name))) == count
