@@ -186,6 +186,43 @@ def test_a_trace_that_is_written_is_left_alone(tmp_path: Path) -> None:
     assert run("pack", trace)[0] == 0
 
 
+def writes_beside(pid: int, trace: Path) -> bool:
+    """Has the process a file open in the folder that is not the trace?"""
+    try:
+        links = [os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()]
+    except OSError:
+        return False
+    return any(
+        link.startswith(f"{trace.parent}/") and link != str(trace) for link in links
+    )
+
+
+def test_a_pack_that_is_killed_leaves_the_trace_as_it_was(tmp_path: Path) -> None:
+    """And nothing half made under a name that someone would open."""
+    trace, other = tmp_path / "t.marey", tmp_path / "other.marey"
+    with marey.record(trace):
+        for _ in range(400):
+            sorted(range(1000), key=str)
+    before = trace.read_bytes()
+    killed = 0
+    for words in ([trace], [trace, "-o", other]) * 10:
+        command = [sys.executable, "-m", "marey", "pack", *map(str, words)]
+        packing = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        while packing.poll() is None and not writes_beside(packing.pid, trace):
+            pass
+        packing.kill()
+        if packing.wait() != 0:
+            killed += 1
+            assert trace.read_bytes() == before
+            assert list(tmp_path.iterdir()) == [trace]
+        other.unlink(missing_ok=True)
+        trace.write_bytes(before)
+        if killed == 4:
+            break
+    assert killed
+    assert run("pack", trace)[0] == 0
+
+
 def test_pack_overwrites_nothing(tmp_path: Path) -> None:
     other = tmp_path / "other.marey"
     other.write_text("mine")

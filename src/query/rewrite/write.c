@@ -3,20 +3,58 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/checksum.h"
 #include "base/memory.h"
 #include "marey/format_put.h"
 
+/* A file without a name in the folder of `path`, which the system takes back should the
+ * process be killed. -1: it cannot be had here. */
+static int
+open_nameless(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    size_t size = slash == NULL ? 0 : (size_t)(slash - path) + 1;
+    char *folder = marey_memory_new(size + 2, 1);
+
+    if (folder == NULL)
+        return -1;
+    memcpy(folder, path, size);
+    folder[size] = '.';
+    int fd = open(folder, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+    marey_memory_free(folder);
+    return fd;
+}
+
+/* Gives it its name, which nobody else's file may have. */
+static bool
+name_file(int fd, const char *path)
+{
+    char here[64];
+
+    snprintf(here, sizeof(here), "/proc/self/fd/%d", fd);
+    return linkat(AT_FDCWD, here, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0;
+}
+
 enum marey_status
 marey_writer_open(struct trace_writer *writer, const char *path,
                   struct marey_error *err)
 {
+    struct stat there;
+
     writer->path = path;
     writer->err = err;
     writer->tail = MAREY_PAGE_SIZE;
-    writer->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    writer->fd = -1;
+    if (lstat(path, &there) != 0 && access("/proc/self/fd", X_OK) == 0)
+        writer->fd = open_nameless(path);
+    writer->is_nameless = writer->fd >= 0;
+    if (writer->fd < 0)
+        writer->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (writer->fd < 0)
         return marey_fail(err, MAREY_IO, "cannot create %s: %s", path, strerror(errno));
     return MAREY_OK;
@@ -185,9 +223,13 @@ marey_writer_close(struct trace_writer *writer, const struct marey_file_header *
             status = write_at(writer, 0, header, sizeof(*header));
         if (status == MAREY_OK && is_safe && fsync(writer->fd) != 0)
             status = fail_write(writer);
+        if (status == MAREY_OK && writer->is_nameless &&
+            !name_file(writer->fd, writer->path))
+            status = fail_write(writer);
+        bool has_name = !writer->is_nameless || status == MAREY_OK;
         if (close(writer->fd) != 0 && status == MAREY_OK)
             status = fail_write(writer);
-        if (status != MAREY_OK)
+        if (status != MAREY_OK && has_name)
             unlink(writer->path);
     }
     writer->fd = -1;

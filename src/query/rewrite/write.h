@@ -6,9 +6,11 @@
 #include "marey/format_encode.h"
 #include "marey/status.h"
 
-/* The first page is written last: until then the new file is no trace. */
+/* The first page is written last: until then the new file is no trace. Where the system
+ * can it has no name until then, either, so that a kill leaves nothing. */
 struct trace_writer {
     int fd;
+    bool is_nameless;
     uint64_t tail;              /* where the next chunk goes */
     const char *path;           /* borrowed */
     struct marey_error *err;    /* borrowed */
