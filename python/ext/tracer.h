@@ -338,6 +338,10 @@ void watch_log(void);
 PyObject *listen_start(PyObject *module, PyObject *folder);
 /* At the end of the process. */
 void listen_stop(void);
+/* Before a fork: the thread ends, unless it carries out an order. True: it did, and
+ * after the fork, in the parent, listen_go_on() makes another. */
+bool listen_rest(void);
+void listen_go_on(void);
 
 /* ---- timer.c ---- */
 

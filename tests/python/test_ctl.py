@@ -235,3 +235,41 @@ def test_a_forked_child_listens_by_itself(
     )  # fmt: skip
     assert done.stdout == "1True"
     assert not list(where.iterdir())
+
+
+FORKS = """
+import os, sys, warnings
+
+warnings.simplefilter("error")  # from 3.12 on a fork warns of threads
+print(0, flush=True)
+sys.stdin.readline()
+for number in range(200):
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitpid(child, 0)
+print(len(os.listdir("/proc/self/task")), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_who_listens_forks_as_who_does_not(
+    folder: Iterator[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No thread is there to warn of, and orders are heard before and after."""
+    (next(folder) / "forks.py").write_text(FORKS)
+    command = [sys.executable, "-m", "marey", "run", "-q", "--listen", "forks.py"]
+    running = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert running.stdin is not None
+    assert running.stdout is not None
+    assert running.stdout.readline() == b"0\n"
+    pid = str(running.pid)
+    assert json.loads(order(capsys, pid, "status", "--json"))["recording"]
+    running.stdin.write(b"\n")
+    running.stdin.flush()
+    assert running.stdout.readline() == b"2\n"
+    assert json.loads(order(capsys, pid, "status", "--json"))["recording"]
+    out, err = running.communicate(timeout=300)
+    assert (out, err, running.returncode) == (b"", b"", 0)

@@ -68,8 +68,8 @@ def resident(pid: int) -> int:
 
 
 def disk(path: Path) -> int:
-    if path.is_dir():
-        return sum(one.stat().st_blocks * 512 for one in path.iterdir())
+    if path.is_dir():  # what --keep-max bounds
+        return sum(one.stat().st_size for one in path.iterdir())
     return path.stat().st_blocks * 512 if path.exists() else 0
 
 

@@ -511,8 +511,13 @@ spawn(struct call *call)
 static PyObject *
 fork_child(struct call *call)
 {
+    pid_t parent = getpid();
+    bool rests = listen_rest();
+
     marey_recording_fork_flow(marey_flow_out(marey_this_lane()));
     PyObject *result = go(call);
+    if (rests && getpid() == parent)
+        listen_go_on();
     marey_recording_adopt();
     marey_recording_fork_flow(0);
     return result;

@@ -10,16 +10,19 @@
  * The thread is made by us, blocks all signals, and is unknown to `threading`. Status
  * and snapshots need no interpreter; for other orders it takes the interpreter's lock,
  * asks marey._ctl, and gives it back. A forked child has no such thread until it makes
- * its own (listen_again).
+ * its own (listen_again). Around a fork the thread rests, unless an order is just being
+ * carried out: from 3.12 on os.fork() warns of every thread that there is.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/thread.h"
@@ -29,12 +32,17 @@
 #define REQUEST_SIZE_MAX 65536
 #define PATIENCE_MS 5000
 #define STACK_BYTES (1 << 20) /* Python code runs on it */
+#define REST_TRIES 50 /* a millisecond each: how long a fork waits for an order */
 
 static struct {
     int socket; /* -1: not listening */
-    pid_t pid;  /* whose it is */
+    int rests;  /* an eventfd: the thread is to end */
+    pid_t pid;  /* whose they are */
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-} listener = {.socket = -1};
+    pthread_t thread;
+    pthread_mutex_t lock; /* of the two below */
+    bool is_serving, is_resting;
+} listener = {.socket = -1, .rests = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- one request ---- */
 
@@ -203,22 +211,52 @@ serve(int fd)
     free(line);
 }
 
+/* Whether the thread is to go on; then as one that carries out an order, or not. */
+static bool
+goes_on(bool is_serving)
+{
+    pthread_mutex_lock(&listener.lock);
+    listener.is_serving = is_serving && !listener.is_resting;
+    bool is_resting = listener.is_resting;
+    pthread_mutex_unlock(&listener.lock);
+    return !is_resting;
+}
+
+/* Waits for a connection. False: the thread is to end. A connection then waits where it
+ * is, and the next thread takes it. */
+static bool
+may_serve(int socket, int rests)
+{
+    struct pollfd both[] = {{.fd = socket, .events = POLLIN},
+                            {.fd = rests, .events = POLLIN}};
+
+    if (!goes_on(false))
+        return false;
+    while (poll(both, 2, -1) < 0)
+        if (errno != EINTR)
+            return false;
+    return both[1].revents == 0 && goes_on(true);
+}
+
 static void *
 listen_main(void *unused)
 {
-    int socket = listener.socket;
+    int socket = listener.socket, rests = listener.rests;
 
     (void)unused;
     pthread_setname_np(pthread_self(), "marey-ctl");
-    for (;;) {
+    while (may_serve(socket, rests)) {
         int fd = accept4(socket, NULL, NULL, SOCK_CLOEXEC);
-        if (fd < 0 && errno != EINTR && errno != ECONNABORTED)
-            return NULL; /* closed, by us or by the program */
-        if (fd < 0)
-            continue;
-        serve(fd);
-        close(fd);
+        bool is_closed = fd < 0 && errno != EINTR && errno != ECONNABORTED;
+        if (fd >= 0) {
+            serve(fd);
+            close(fd);
+        }
+        if (is_closed)
+            break; /* by the program */
     }
+    goes_on(false);
+    return NULL;
 }
 
 /* ---- the socket ---- */
@@ -252,13 +290,25 @@ bind_socket(int fd)
            chmod(listener.path, 0600) == 0 && listen(fd, 8) == 0;
 }
 
-static bool
-start_thread(void)
+/* The same descriptor where programs seldom look for theirs. */
+static int
+moved_up(int fd)
 {
-    pthread_t thread;
+    int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 900);
 
-    return marey_thread_start(listen_main, STACK_BYTES, &thread) &&
-           pthread_detach(thread) == 0;
+    if (high < 0)
+        return fd;
+    close(fd);
+    return high;
+}
+
+static void
+close_all(void)
+{
+    close(listener.socket);
+    if (listener.rests >= 0)
+        close(listener.rests);
+    listener.socket = listener.rests = -1;
 }
 
 /* Which process this is stands in the name of its socket. */
@@ -273,12 +323,7 @@ listen_here(const char *folder)
         PyErr_Format(PyExc_OSError, "%s: too long a name for a socket", folder);
         return -1;
     }
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 900);
-    if (high >= 0) {
-        close(fd);
-        fd = high;
-    }
+    int fd = moved_up(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (fd < 0 || !bind_socket(fd)) {
         PyErr_Format(PyExc_OSError, "cannot listen at %s: %s", listener.path,
                      strerror(errno));
@@ -287,11 +332,16 @@ listen_here(const char *folder)
         return -1;
     }
     listener.socket = fd;
+    listener.rests = moved_up(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     listener.pid = getpid();
-    if (start_thread())
+    pthread_mutex_init(&listener.lock, NULL); /* a parent's may be held */
+    listener.is_serving = listener.is_resting = false;
+    if (listener.rests >= 0 &&
+        marey_thread_start(listen_main, STACK_BYTES, &listener.thread))
         return 0;
     PyErr_SetString(PyExc_OSError, "cannot make a thread to listen");
-    listen_stop();
+    unlink(listener.path);
+    close_all();
     return -1;
 }
 
@@ -308,8 +358,7 @@ listen_start(PyObject *module, PyObject *folder)
     if (!PyUnicode_FSConverter(folder, &bytes))
         return NULL;
     if (listener.socket >= 0)
-        close(listener.socket); /* the parent's */
-    listener.socket = -1;
+        close_all(); /* the parent's */
     int status = listen_here(PyBytes_AS_STRING(bytes));
     Py_DECREF(bytes);
     if (status < 0)
@@ -317,13 +366,66 @@ listen_start(PyObject *module, PyObject *folder)
     Py_RETURN_NONE;
 }
 
+static bool
+is_listening(void)
+{
+    return listener.socket >= 0 && listener.pid == getpid();
+}
+
+/* Tells the thread to end. With `if_idle` only where it carries out no order; true: it
+ * was told. */
+static bool
+tell_to_end(bool if_idle)
+{
+    pthread_mutex_lock(&listener.lock);
+    bool is_told = !listener.is_resting && !(if_idle && listener.is_serving);
+    listener.is_resting |= is_told;
+    pthread_mutex_unlock(&listener.lock);
+    return is_told && eventfd_write(listener.rests, 1) == 0;
+}
+
+/* Carrying out an order may take the interpreter's lock, and a snapshot its time. */
+bool
+listen_rest(void)
+{
+    struct timespec pause = {.tv_nsec = 1000000};
+    bool is_told = false;
+
+    if (!is_listening())
+        return false;
+    Py_BEGIN_ALLOW_THREADS
+        for (int i = 0; !is_told && i < REST_TRIES; i++) {
+            is_told = tell_to_end(true);
+            if (!is_told)
+                nanosleep(&pause, NULL);
+        }
+        if (is_told)
+            pthread_join(listener.thread, NULL);
+    Py_END_ALLOW_THREADS
+    return is_told;
+}
+
+void
+listen_go_on(void)
+{
+    eventfd_t count;
+
+    eventfd_read(listener.rests, &count);
+    pthread_mutex_lock(&listener.lock);
+    listener.is_resting = false;
+    pthread_mutex_unlock(&listener.lock);
+    if (!marey_thread_start(listen_main, STACK_BYTES, &listener.thread))
+        close_all(); /* nobody would answer */
+}
+
 void
 listen_stop(void)
 {
-    if (listener.socket < 0 || listener.pid != getpid())
+    if (!is_listening())
         return;
     unlink(listener.path);
-    shutdown(listener.socket, SHUT_RDWR); /* the thread's accept() ends */
-    close(listener.socket);
-    listener.socket = -1;
+    shutdown(listener.socket, SHUT_RDWR); /* who waits to be heard is told */
+    if (tell_to_end(false))
+        pthread_detach(listener.thread); /* it may be at an order */
+    close_all();
 }
