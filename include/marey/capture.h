@@ -221,7 +221,8 @@ void marey_budget_on_window(void (*again)(void));
 bool marey_tally_call(struct marey_function *function);
 /* The function of this id; NULL: there is none. */
 struct marey_function *marey_function_of_id(uint32_t id);
-/* What there is to say about the recording; false: there is none. Any thread. */
+/* What there is to say about the recording; false: there is none. Any thread. Counted
+ * are also the events that this process has in chunks that are open. */
 struct marey_recording_status {
     struct marey_file_counts counts;
     uint64_t age_ns;

@@ -344,6 +344,10 @@ marey_recording_status(struct marey_recording_status *out)
         const char *path = marey_file_path(recording->file);
         size_t size = strlen(path);
         marey_file_counts(recording->file, &out->counts);
+        for (const struct marey_lane *lane = recording->lanes; lane != NULL;
+             lane = lane->next)
+            out->counts.event_count +=
+                __atomic_load_n(&lane->event_count, __ATOMIC_RELAXED);
         out->age_ns = marey_monotonic_ns() - recording->start_ns;
         if (size < sizeof(out->path))
             memcpy(out->path, path, size);

@@ -266,10 +266,13 @@ def test_who_listens_forks_as_who_does_not(
     assert running.stdout is not None
     assert running.stdout.readline() == b"0\n"
     pid = str(running.pid)
-    assert json.loads(order(capsys, pid, "status", "--json"))["recording"]
+    before = json.loads(order(capsys, pid, "status", "--json"))
+    assert before["recording"]
     running.stdin.write(b"\n")
     running.stdin.flush()
     assert running.stdout.readline() == b"2\n"
-    assert json.loads(order(capsys, pid, "status", "--json"))["recording"]
+    after = json.loads(order(capsys, pid, "status", "--json"))
+    assert after["recording"]
+    assert after["events"] > before["events"] > 0  # though no chunk is full yet
     out, err = running.communicate(timeout=300)
     assert (out, err, running.returncode) == (b"", b"", 0)
