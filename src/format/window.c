@@ -25,12 +25,12 @@
 #include "base/checksum.h"
 #include "base/descriptor.h"
 #include "base/memory.h"
+#include "base/new_file.h"
 #include "base/table.h"
 #include "marey/format_encode.h"
 #include "marey/format_get.h"
 #include "marey/format_put.h"
 
-#define PATH_SIZE_MAX 4096
 #define DEFINITIONS_SIZE 262144 /* of one chunk of them, about */
 #define CLOCKS_FIRST 2          /* pairs kept from the start of a process */
 
@@ -472,39 +472,23 @@ write_all(struct marey_window *window)
     return status == MAREY_OK ? write_at(window, 0, &header, sizeof(header)) : status;
 }
 
-/* The name under which it is made: hidden, beside what it becomes. */
-static bool
-name_part(const char *path, char part[PATH_SIZE_MAX])
-{
-    const char *slash = strrchr(path, '/');
-    int folder_size = slash == NULL ? 0 : (int)(slash + 1 - path);
-    int size = snprintf(part, PATH_SIZE_MAX, "%.*s.%s.%d.part", folder_size, path,
-                        path + folder_size, (int)getpid());
-
-    return size > 0 && size < PATH_SIZE_MAX;
-}
-
 enum marey_status
 marey_window_write(struct marey_window *window, const char *path,
                    struct marey_error *err)
 {
-    char part[PATH_SIZE_MAX];
+    struct marey_new_file file;
 
     window->path = path;
     window->err = err;
-    if (!name_part(path, part))
-        return marey_fail(err, MAREY_USAGE, "%s: the name is too long", path);
-    window->out = open(part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (window->out < 0)
-        return marey_fail(err, MAREY_IO, "cannot create %s: %s", path, strerror(errno));
+    if (!marey_new_file_open(&file, path))
+        return errno == ENAMETOOLONG
+                   ? marey_fail(err, MAREY_USAGE, "%s: the name is too long", path)
+                   : marey_fail(err, MAREY_IO, "cannot create %s: %s", path,
+                                strerror(errno));
+    window->out = file.fd;
     enum marey_status status = write_all(window);
-    if (close(window->out) != 0 && status == MAREY_OK)
+    if (!marey_new_file_close(&file, status == MAREY_OK) && status == MAREY_OK)
         status = fail_write(window);
     window->out = -1;
-    /* A link, unlike a rename, takes nobody else's place. */
-    if (status == MAREY_OK && link(part, path) != 0 &&
-        (errno == EEXIST || rename(part, path) != 0))
-        status = fail_write(window);
-    unlink(part);
     return status;
 }

@@ -466,7 +466,8 @@ write_all(struct part *part)
     if (status == MAREY_OK)
         status = put_note(part);
     /* Behind the tail may stand what was taken back. */
-    if (status == MAREY_OK && ftruncate(part->writer.fd, (off_t)part->writer.tail) != 0)
+    if (status == MAREY_OK &&
+        ftruncate(part->writer.file.fd, (off_t)part->writer.tail) != 0)
         status = marey_fail(part->err, MAREY_IO, "cannot shorten %s: %s",
                             part->writer.path, strerror(errno));
     return status;

@@ -2,61 +2,29 @@
 #include "query/rewrite/write.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/checksum.h"
 #include "base/memory.h"
+#include "base/new_file.h"
 #include "marey/format_put.h"
-
-/* A file without a name in the folder of `path`, which the system takes back should the
- * process be killed. -1: it cannot be had here. */
-static int
-open_nameless(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    size_t size = slash == NULL ? 0 : (size_t)(slash - path) + 1;
-    char *folder = marey_memory_new(size + 2, 1);
-
-    if (folder == NULL)
-        return -1;
-    memcpy(folder, path, size);
-    folder[size] = '.';
-    int fd = open(folder, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-    marey_memory_free(folder);
-    return fd;
-}
-
-/* Gives it its name, which nobody else's file may have. */
-static bool
-name_file(int fd, const char *path)
-{
-    char here[64];
-
-    snprintf(here, sizeof(here), "/proc/self/fd/%d", fd);
-    return linkat(AT_FDCWD, here, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0;
-}
 
 enum marey_status
 marey_writer_open(struct trace_writer *writer, const char *path,
                   struct marey_error *err)
 {
     struct stat there;
+    bool is_there = lstat(path, &there) == 0;
 
     writer->path = path;
     writer->err = err;
     writer->tail = MAREY_PAGE_SIZE;
-    writer->fd = -1;
-    if (lstat(path, &there) != 0 && access("/proc/self/fd", X_OK) == 0)
-        writer->fd = open_nameless(path);
-    writer->is_nameless = writer->fd >= 0;
-    if (writer->fd < 0)
-        writer->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (writer->fd < 0)
-        return marey_fail(err, MAREY_IO, "cannot create %s: %s", path, strerror(errno));
+    writer->file.fd = -1;
+    if (is_there || !marey_new_file_open(&writer->file, path))
+        return marey_fail(err, MAREY_IO, "cannot create %s: %s", path,
+                          strerror(is_there ? EEXIST : errno));
     return MAREY_OK;
 }
 
@@ -74,7 +42,7 @@ write_at(const struct trace_writer *writer, uint64_t offset, const void *bytes,
     const uint8_t *at = bytes;
 
     while (size_bytes > 0) {
-        ssize_t size = pwrite(writer->fd, at, size_bytes, (off_t)offset);
+        ssize_t size = pwrite(writer->file.fd, at, size_bytes, (off_t)offset);
         if (size < 0 && errno == EINTR)
             continue;
         if (size <= 0)
@@ -218,21 +186,15 @@ enum marey_status
 marey_writer_close(struct trace_writer *writer, const struct marey_file_header *header,
                    bool is_safe, enum marey_status status)
 {
-    if (writer->fd >= 0) {
+    if (writer->file.fd >= 0) {
         if (status == MAREY_OK)
             status = write_at(writer, 0, header, sizeof(*header));
-        if (status == MAREY_OK && is_safe && fsync(writer->fd) != 0)
+        if (status == MAREY_OK && is_safe && fsync(writer->file.fd) != 0)
             status = fail_write(writer);
-        if (status == MAREY_OK && writer->is_nameless &&
-            !name_file(writer->fd, writer->path))
+        if (!marey_new_file_close(&writer->file, status == MAREY_OK) &&
+            status == MAREY_OK)
             status = fail_write(writer);
-        bool has_name = !writer->is_nameless || status == MAREY_OK;
-        if (close(writer->fd) != 0 && status == MAREY_OK)
-            status = fail_write(writer);
-        if (status != MAREY_OK && has_name)
-            unlink(writer->path);
     }
-    writer->fd = -1;
     marey_packer_release(&writer->packer);
     marey_table_release(&writer->sources);
     marey_memory_free(writer->text);

@@ -2,15 +2,14 @@
 #ifndef MAREY_QUERY_WRITE_H
 #define MAREY_QUERY_WRITE_H
 
+#include "base/new_file.h"
 #include "base/table.h"
 #include "marey/format_encode.h"
 #include "marey/status.h"
 
-/* The first page is written last: until then the new file is no trace. Where the system
- * can it has no name until then, either, so that a kill leaves nothing. */
+/* The first page is written last, and the file has its name when it is whole. */
 struct trace_writer {
-    int fd;
-    bool is_nameless;
+    struct marey_new_file file;
     uint64_t tail;              /* where the next chunk goes */
     const char *path;           /* borrowed */
     struct marey_error *err;    /* borrowed */
