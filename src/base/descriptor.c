@@ -1,7 +1,8 @@
-/* An open file as a source of bytes. */
+/* Open files: as sources of bytes, and out of the program's way. */
 #include "base/descriptor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,4 +32,15 @@ marey_descriptor_size(void *context)
     struct stat status;
 
     return fstat(*fd, &status) == 0 ? (uint64_t)status.st_size : 0;
+}
+
+int
+marey_descriptor_move_high(int fd)
+{
+    int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, MAREY_DESCRIPTOR_HIGH);
+
+    if (high < 0)
+        return fd;
+    close(fd);
+    return high;
 }

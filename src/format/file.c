@@ -27,6 +27,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -155,19 +157,6 @@ pad_gap(struct marey_file *file, uint64_t offset, uint64_t gap)
     (void)written; /* a gap without a header is a hole: told, and stepped over */
 }
 
-/* A program that closes "all" descriptors, as daemons do, must not close or, worse,
- * write to ours by accident: keep it out of the low numbers where the limit allows. */
-static int
-move_high(int fd)
-{
-    int high = fcntl(fd, F_DUPFD_CLOEXEC, 900);
-
-    if (high < 0)
-        return fd;
-    close(fd);
-    return high;
-}
-
 /* Whether fd still is the trace. */
 static bool
 is_trace(const struct marey_file *file, int fd)
@@ -194,7 +183,7 @@ sure_fd(struct marey_file *file)
         fd = -1;
     }
     if (fd >= 0)
-        file->fd = fd = move_high(fd);
+        file->fd = fd = marey_descriptor_move_high(fd);
     return fd;
 }
 
@@ -207,7 +196,7 @@ marey_file_path(const struct marey_file *file)
 int
 marey_file_dup(struct marey_file *file)
 {
-    return fcntl(sure_fd(file), F_DUPFD_CLOEXEC, 900);
+    return fcntl(sure_fd(file), F_DUPFD_CLOEXEC, MAREY_DESCRIPTOR_HIGH);
 }
 
 static bool
@@ -687,7 +676,7 @@ marey_file_create(const char *path, const struct marey_file_options *options,
 
     if (fd < 0)
         return marey_fail(err, MAREY_IO, "cannot create %s: %s", path, strerror(errno));
-    fd = move_high(fd);
+    fd = marey_descriptor_move_high(fd);
     struct marey_file *file = new_file(fd, path);
     if (file == NULL) {
         close(fd);
@@ -747,7 +736,7 @@ marey_file_join(const char *path, struct marey_file **out, struct marey_error *e
 
     if (fd < 0)
         return marey_fail(err, MAREY_IO, "cannot open %s: %s", path, strerror(errno));
-    fd = move_high(fd);
+    fd = marey_descriptor_move_high(fd);
     struct marey_file *file = new_file(fd, path);
     if (file == NULL) {
         close(fd);

@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/thread.h"
 #include "marey/capture_keep.h"
 #include "tracer.h"
@@ -290,18 +291,6 @@ bind_socket(int fd)
            chmod(listener.path, 0600) == 0 && listen(fd, 8) == 0;
 }
 
-/* The same descriptor where programs seldom look for theirs. */
-static int
-moved_up(int fd)
-{
-    int high = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 900);
-
-    if (high < 0)
-        return fd;
-    close(fd);
-    return high;
-}
-
 static void
 close_all(void)
 {
@@ -323,7 +312,7 @@ listen_here(const char *folder)
         PyErr_Format(PyExc_OSError, "%s: too long a name for a socket", folder);
         return -1;
     }
-    int fd = moved_up(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    int fd = marey_descriptor_move_high(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (fd < 0 || !bind_socket(fd)) {
         PyErr_Format(PyExc_OSError, "cannot listen at %s: %s", listener.path,
                      strerror(errno));
@@ -332,7 +321,7 @@ listen_here(const char *folder)
         return -1;
     }
     listener.socket = fd;
-    listener.rests = moved_up(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    listener.rests = marey_descriptor_move_high(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     listener.pid = getpid();
     pthread_mutex_init(&listener.lock, NULL); /* a parent's may be held */
     listener.is_serving = listener.is_resting = false;
