@@ -240,7 +240,7 @@ def test_a_forked_child_listens_by_itself(
 FORKS = """
 import os, sys, warnings
 
-warnings.simplefilter("error")  # from 3.12 on a fork warns of threads
+warnings.simplefilter("always")  # from 3.12 on a fork warns of threads
 print(0, flush=True)
 sys.stdin.readline()
 for number in range(200):
