@@ -17,6 +17,7 @@ from trace_builder import (
     PACKED,
     SOURCE,
     Builder,
+    Lane,
     extent,
     sized,
     u64,
@@ -51,20 +52,19 @@ def run_column(head: bytes, byte: int, size: int) -> bytes:
     return b"\1" + varint(len(head) + size) + sized(frame)
 
 
-def start(b: Builder) -> int:
+def start(b: Builder, lane_count: int = 0) -> list[Lane]:
+    """A process with one function, `work`, whose id is 1; and so many lanes."""
     process = b.process()
-    number = process.function("work", module="app", file="/src/app.py", line=1)
+    process.function("work", module="app", file="/src/app.py", line=1)
+    lanes = [process.lane(f"t{number}") for number in range(lane_count)]
     process.finish()
-    return number
+    return lanes
 
 
 def deep_stacks(b: Builder) -> None:
     """Lanes that begin with a million open calls, all at the same time."""
-    depth, process = 1_000_000, b.process()
-    process.function("work", module="app", file="/src/app.py", line=1)
-    lanes = [process.lane(f"t{number}") for number in range(10)]
-    process.finish()
-    for lane in lanes:
+    depth = 1_000_000
+    for lane in start(b, 10):
         size = len(varint(depth)) + 2 * depth
         leave = [b"\0", b"\x09", b"", b"", b"", b"\0", b"", b""]
         b.append(
@@ -78,11 +78,8 @@ def deep_stacks(b: Builder) -> None:
 
 def many_enters(b: Builder) -> None:
     """Lanes with chunks of calls that begin and never end."""
-    count, process = 1_000_000, b.process()
-    process.function("work", module="app", file="/src/app.py", line=1)
-    lanes = [process.lane(f"t{number}") for number in range(10)]
-    process.finish()
-    for lane in lanes:
+    count = 1_000_000
+    for lane in start(b, 10):
         columns = [
             column(b"\0"),
             run_column(b"", 2, count),  # enters of function 1

@@ -42,10 +42,7 @@ explained(struct marey_trace *trace)
     struct marey_error err;
 
     CHECK_EQ(marey_answer_explain(trace, &question, &answer, &err), MAREY_OK);
-    char *text = calloc(answer.size_bytes + 1, 1);
-    memcpy(text, answer.bytes, answer.size_bytes);
-    free(answer.bytes);
-    return text;
+    return told_answer(&answer);
 }
 
 /* What stands in the answer behind the first `before`. */

@@ -89,10 +89,7 @@ listed(struct marey_trace *trace, struct marey_text name, struct marey_text valu
 
     CHECK_EQ(marey_answer_logs(trace, &question, name, value, limit, &answer, NULL),
              MAREY_OK);
-    char *text = calloc(answer.size_bytes + 1, 1);
-    memcpy(text, answer.bytes, answer.size_bytes);
-    free(answer.bytes);
-    return text;
+    return told_answer(&answer);
 }
 
 TEST(a_list_is_of_a_name_a_value_and_a_length)

@@ -119,10 +119,7 @@ answered(struct marey_trace *trace, uint32_t slowest_count)
     struct marey_error err;
 
     CHECK_EQ(marey_answer_transactions(trace, &question, &answer, &err), MAREY_OK);
-    char *text = calloc(answer.size_bytes + 1, 1);
-    memcpy(text, answer.bytes, answer.size_bytes);
-    free(answer.bytes);
-    return text;
+    return told_answer(&answer);
 }
 
 TEST(each_nanosecond_is_in_one_of_the_sums)

@@ -41,10 +41,7 @@ way_of(struct marey_trace *trace, uint32_t depth, int64_t begin_ns, int64_t end_
     CHECK_EQ(marey_answer_unwind(trace, &question, 0, depth, begin_ns, end_ns, &answer,
                                  NULL),
              MAREY_OK);
-    char *text = calloc(answer.size_bytes + 1, 1);
-    memcpy(text, answer.bytes, answer.size_bytes);
-    free(answer.bytes);
-    return text;
+    return told_answer(&answer);
 }
 
 TEST(an_exception_is_followed_from_where_it_was_raised_to_who_took_it)

@@ -165,3 +165,16 @@ told_check(struct marey_trace *trace, char line[256])
              MAREY_OK);
     return finding_count;
 }
+
+/* ---- answers ---- */
+
+char *
+told_answer(struct marey_answer *answer)
+{
+    char *text = calloc(answer->size_bytes + 1, 1);
+
+    memcpy(text, answer->bytes, answer->size_bytes);
+    free(answer->bytes);
+    *answer = (struct marey_answer){0};
+    return text;
+}

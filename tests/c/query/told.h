@@ -3,6 +3,7 @@
 #define MAREY_TESTS_QUERY_TOLD_H
 
 #include "../format/builder.h"
+#include "marey/answer.h"
 #include "marey/query.h"
 
 /* Opens what was built; the trace is closed by told_close(). */
@@ -26,6 +27,9 @@ bool told_row(const struct marey_totals *totals, const struct marey_trace *trace
               const char *function, struct marey_total *out);
 bool told_edge(const struct marey_totals *totals, const struct marey_trace *trace,
                const char *caller, const char *function, struct marey_total *out);
+
+/* The text of an answer, which is released; free() it. */
+char *told_answer(struct marey_answer *answer);
 
 /* How many findings a check makes; the first line is in `line`. */
 uint64_t told_check(struct marey_trace *trace, char line[256]);
