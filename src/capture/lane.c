@@ -503,6 +503,7 @@ marey_lane_finish(struct marey_lane *lane, uint64_t end_ticks)
     marey_slot_give(lane->recording->file, &lane->slot);
     if (is_thread_end)
         marey_define_lane_end(lane->recording, lane, end_ticks);
+    lane->place = NULL; /* its thread may still be stuck in a hook, the places go */
 }
 
 void

@@ -15,17 +15,12 @@
 
 #include "capture/recording.h"
 
-#define RECORD_SIZE 128 /* its size, a byte, and what follows */
-#define RECORD_SERIAL 4 /* where fields are in the record */
-#define RECORD_AGAIN (RECORD_SIZE - 4)
-#define RECORD_NAME 40
-
 #define TURNS 2
 
 struct marey_place {
-    uint8_t *record;          /* in the block's slot */
-    uint64_t cell;            /* the ring's next one when its thread ended */
-    struct marey_place *next; /* in the list of free or of ended ones */
+    struct marey_lane_place *record; /* in the block's slot */
+    uint64_t cell;                   /* the ring's next one when its thread ended */
+    struct marey_place *next;        /* in the list of free or of ended ones */
 };
 
 struct place_block {
@@ -65,12 +60,13 @@ marey_places_add(struct marey_recording *recording, uint64_t sequence,
         .base_ticks = marey_recording_ticks(recording),
         .first_index = first_index,
     };
+    struct marey_lane_place *record;
     struct marey_slot slot;
 
     if (size > marey_slot_size_max(recording->file))
         size = marey_slot_size_max(recording->file);
     uint32_t count =
-        (size - (uint32_t)sizeof(struct marey_extent_header)) / RECORD_SIZE;
+        (size - (uint32_t)sizeof(struct marey_extent_header)) / sizeof(*record);
     struct place_block *block =
         malloc(sizeof(*block) + count * sizeof(block->places[0]));
     if (block == NULL || !marey_slot_take(recording->file, size, &slot)) {
@@ -81,10 +77,10 @@ marey_places_add(struct marey_recording *recording, uint64_t sequence,
     block->next = places->blocks;
     block->made_ticks = chunk.base_ticks;
     block->count = count;
-    uint8_t *record = slot.bytes + sizeof(struct marey_extent_header);
-    for (uint32_t i = 0; i < count; i++, record += RECORD_SIZE) {
-        record[0] = RECORD_SIZE - 1;
-        record[1] = MAREY_DEF_LANE_PLACE;
+    record = (void *)(slot.bytes + sizeof(struct marey_extent_header));
+    for (uint32_t i = 0; i < count; i++, record++) {
+        record->record_size = sizeof(*record) - 1;
+        record->tag = MAREY_DEF_LANE_PLACE;
         block->places[i].record = record;
         push_free(places, &block->places[i]);
     }
@@ -94,71 +90,66 @@ marey_places_add(struct marey_recording *recording, uint64_t sequence,
     return true;
 }
 
-void
-marey_places_stop(struct marey_recording *recording)
+/* Frees the blocks; with a file, which is then ours, closes them where they stand. */
+static void
+release(struct places *places, struct marey_file *file)
 {
-    struct places *places = &recording->definitions.places;
-
     while (places->blocks != NULL) {
         struct place_block *block = places->blocks;
+        uint32_t size = block->count * (uint32_t)sizeof(struct marey_lane_place);
         places->blocks = block->next;
-        marey_slot_settle(recording->file, &block->slot, block->count * RECORD_SIZE,
-                          block->count, block->made_ticks);
+        if (file != NULL)
+            marey_slot_settle(file, &block->slot, size, block->count,
+                              block->made_ticks);
         free(block);
     }
     *places = (struct places){0};
 }
 
-/* The slots are the parent's. */
+void
+marey_places_stop(struct marey_recording *recording)
+{
+    release(&recording->definitions.places, recording->file);
+}
+
 void
 marey_places_forget(struct places *places)
 {
-    while (places->blocks != NULL) {
-        struct place_block *block = places->blocks;
-        places->blocks = block->next;
-        free(block);
-    }
-    *places = (struct places){0};
+    release(places, NULL);
 }
 
 /* ---- places ---- */
 
 static void
-store_serial(uint8_t *record, size_t at, uint32_t serial)
+store_serial(uint32_t *at, uint32_t serial)
 {
-    __atomic_store_n((uint32_t *)(void *)(record + at), serial, __ATOMIC_RELEASE);
-}
-
-static void
-store_u64(uint8_t *record, size_t at, uint64_t value)
-{
-    __atomic_store_n((uint64_t *)(void *)(record + at), value, __ATOMIC_RELEASE);
+    __atomic_store_n(at, serial, __ATOMIC_RELEASE);
 }
 
 static void
 empty(struct marey_place *place)
 {
-    store_serial(place->record, RECORD_SERIAL, 0);
-    store_serial(place->record, RECORD_AGAIN, 0);
+    store_serial(&place->record->serial, 0);
+    store_serial(&place->record->serial_again, 0);
 }
 
 static void
 fill(struct marey_place *place, const struct marey_lane *lane, uint64_t start_ticks)
 {
-    uint8_t *record = place->record;
+    struct marey_lane_place *record = place->record;
     size_t name_size = strlen(lane->name);
 
-    record[2] = (lane->is_main ? MAREY_LANE_MAIN : 0) |
-                (lane->is_earlier ? MAREY_LANE_EARLIER : 0);
-    record[3] = (uint8_t)name_size;
-    store_u64(record, 8, lane->native_id);
-    store_u64(record, 16, lane->python_id);
-    store_u64(record, 24, start_ticks);
-    store_u64(record, 32, 0);
-    memset(record + RECORD_NAME, 0, MAREY_PLACE_NAME_MAX);
-    memcpy(record + RECORD_NAME, lane->name, name_size);
-    store_serial(record, RECORD_AGAIN, lane->serial);
-    store_serial(record, RECORD_SERIAL, lane->serial);
+    record->flags = (lane->is_main ? MAREY_LANE_MAIN : 0) |
+                    (lane->is_earlier ? MAREY_LANE_EARLIER : 0);
+    record->name_size = (uint8_t)name_size;
+    record->native_id = lane->native_id;
+    record->python_id = lane->python_id;
+    record->start_ticks = start_ticks;
+    record->end_ticks = 0;
+    memset(record->name, 0, sizeof(record->name));
+    memcpy(record->name, lane->name, name_size);
+    store_serial(&record->serial_again, lane->serial);
+    store_serial(&record->serial, lane->serial);
 }
 
 /* Takes back the one whose thread ended first, if the ring has forgotten it. */
@@ -205,13 +196,11 @@ marey_place_rename(struct marey_recording *recording, struct marey_lane *lane)
 {
     struct places *places = &recording->definitions.places;
     struct marey_place *old = lane->place, *place = places->free;
-    uint64_t start_ticks;
 
     if (place == NULL || strlen(lane->name) > MAREY_PLACE_NAME_MAX)
         return false;
-    memcpy(&start_ticks, old->record + 24, sizeof(start_ticks));
     places->free = place->next;
-    fill(place, lane, start_ticks);
+    fill(place, lane, old->record->start_ticks);
     empty(old);
     push_free(places, old);
     lane->place = place;
@@ -226,7 +215,7 @@ marey_place_end(struct marey_recording *recording, struct marey_lane *lane,
     struct marey_place *place = lane->place;
     uint32_t cells;
 
-    store_u64(place->record, 32, end_ticks);
+    __atomic_store_n(&place->record->end_ticks, end_ticks, __ATOMIC_RELEASE);
     lane->place = NULL;
     if (lane->is_beyond_ring)
         return;

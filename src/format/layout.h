@@ -201,6 +201,20 @@ struct marey_extent_header {
 #define MAREY_DEF_LEFT_OUT 23   /* a function's calls are no longer recorded */
 #define MAREY_DEF_UNRECORDED 28 /* how many calls of it there were since */
 
+#define MAREY_PLACE_NAME_MAX 84 /* bytes; lanes with longer names have no place */
+/* A definition record that is changed in place: MAREY_DEF_LANE_PLACE. */
+struct marey_lane_place {
+    uint8_t record_size; /* of what follows, as in all records: a varint of one byte */
+    uint8_t tag;
+    uint8_t flags;     /* of the lane */
+    uint8_t name_size; /* bytes */
+    uint32_t serial;   /* of the lane; 0: the place is free */
+    uint64_t native_id, python_id, start_ticks;
+    uint64_t end_ticks; /* 0: none known */
+    char name[MAREY_PLACE_NAME_MAX];
+    uint32_t serial_again; /* another one: the place was changing hands */
+};
+
 /* MAREY_DEF_FUNCTION flags */
 #define MAREY_FUNCTION_C 1
 #define MAREY_FUNCTION_GENERATOR 2
@@ -240,7 +254,6 @@ struct marey_extent_header {
 #define MAREY_OPEN_CALLS_MAX (UINT32_C(1) << 20)
 #define MAREY_PROCESS_MAX (UINT32_C(1) << 20)
 #define MAREY_LANE_MAX (UINT32_C(1) << 24)
-#define MAREY_PLACE_NAME_MAX 84 /* bytes; lanes with longer names have no place */
 #define MAREY_NAME_SIZE_MAX (UINT32_C(1) << 21)
 #define MAREY_VALUE_DEPTH_MAX 32
 #define MAREY_ARGV_MAX (UINT32_C(1) << 16)
@@ -289,10 +302,16 @@ MAREY_AT(marey_extent_header, codec, 88);
 MAREY_AT(marey_extent_header, start_depth, 92);
 MAREY_AT(marey_extent_header, state, 120);
 MAREY_AT(marey_extent_header, content_check, 124);
+MAREY_AT(marey_lane_place, serial, 4);
+MAREY_AT(marey_lane_place, native_id, 8);
+MAREY_AT(marey_lane_place, end_ticks, 32);
+MAREY_AT(marey_lane_place, name, 40);
+MAREY_AT(marey_lane_place, serial_again, 124);
 #undef MAREY_AT
 static_assert(sizeof(struct marey_file_header) == MAREY_PAGE_SIZE, "header size");
 static_assert(offsetof(struct marey_extent_header, state) % 8 == 0,
               "state and content_check are stored as one word");
 static_assert(sizeof(struct marey_extent_header) == 128, "extent header size");
+static_assert(sizeof(struct marey_lane_place) == 128, "lane place size");
 
 #endif

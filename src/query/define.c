@@ -252,33 +252,15 @@ lane_of(struct marey_trace *trace, uint32_t process, uint32_t serial)
     return lane;
 }
 
-/* A lane of a ring, all of it in one record; with a new name the last one counts. */
-static void
-define_place(struct defining *defining, const struct marey_definition *def)
-{
-    if (def->id == 0)
-        return;
-    struct lane *lane = lane_of(defining->trace, defining->process, def->id);
-    if (lane == NULL) {
-        defining->is_out_of_memory = true;
-        return;
-    }
-    lane->is_defined = true;
-    lane->flags = def->flags;
-    lane->native_id = def->pid;
-    lane->python_id = def->parent_pid;
-    lane->start_ticks = def->ticks;
-    lane->has_end = def->key != 0;
-    lane->end_ticks = def->key;
-    if (def->text.size_bytes > 0)
-        lane->name = intern(defining, def->text);
-}
-
+/* Of a ring's lanes all is in one record, and the last one counts. */
 static void
 define_lane(struct defining *defining, const struct marey_definition *def)
 {
-    struct lane *lane = lane_of(defining->trace, defining->process, def->id);
+    bool is_place = def->tag == MAREY_DEF_LANE_PLACE;
 
+    if (is_place && def->id == 0)
+        return; /* nobody's */
+    struct lane *lane = lane_of(defining->trace, defining->process, def->id);
     if (lane == NULL) {
         defining->is_out_of_memory = true;
         return;
@@ -288,7 +270,7 @@ define_lane(struct defining *defining, const struct marey_definition *def)
     } else if (def->tag == MAREY_DEF_LANE_END) {
         lane->has_end = true;
         lane->end_ticks = def->ticks;
-    } else if (!lane->is_defined) {
+    } else if (is_place || !lane->is_defined) {
         lane->is_defined = true;
         lane->kind = def->kind;
         lane->flags = def->flags;
@@ -297,6 +279,10 @@ define_lane(struct defining *defining, const struct marey_definition *def)
         lane->start_ticks = def->ticks;
         if (def->text.size_bytes > 0)
             lane->name = intern(defining, def->text);
+    }
+    if (is_place) {
+        lane->has_end = def->key != 0;
+        lane->end_ticks = def->key;
     }
 }
 
@@ -340,8 +326,8 @@ define(struct defining *defining, const struct marey_definition *def)
         break;
     case MAREY_DEF_LANE:
     case MAREY_DEF_LANE_NAME:
-    case MAREY_DEF_LANE_END: define_lane(defining, def); break;
-    case MAREY_DEF_LANE_PLACE: define_place(defining, def); break;
+    case MAREY_DEF_LANE_END:
+    case MAREY_DEF_LANE_PLACE: define_lane(defining, def); break;
     case MAREY_DEF_CLOCK: take_clock(defining, def); break;
     case MAREY_DEF_COST:
         if (def->id == MAREY_COST_PYTHON || def->id == MAREY_COST_C)
