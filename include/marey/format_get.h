@@ -121,6 +121,13 @@ struct marey_directory {
     bool is_short_of_memory;
 };
 
+/* Open calls that a trace of this size may have, the most of each lane added. */
+static inline uint64_t
+marey_open_calls_max(const struct marey_directory *directory)
+{
+    return MAREY_OPEN_CALLS_MAX + directory->size_bytes;
+}
+
 /* Finds all extents. `size_now` says the size of a file that may grow while it is read
  * (with the source's context); NULL: it does not grow. MAREY_NOT_A_TRACE, MAREY_VERSION
  * or MAREY_CORRUPT where the file header says so; damage further on is told in the

@@ -20,7 +20,7 @@ fail(struct player *player, enum marey_status status, const char *what)
 bool
 marey_player_grow(struct player *player, struct player_lane *lane)
 {
-    uint64_t most = MAREY_OPEN_CALLS_MAX + player->trace->directory->size_bytes;
+    uint64_t most = marey_open_calls_max(player->trace->directory);
     uint64_t others = player->frame_room - lane->capacity;
     bool is_new = lane->frames == NULL;
 

@@ -322,7 +322,7 @@ marey_trace_check(struct marey_trace *trace,
             checker.blob_count = count_blobs(trace, stream);
         check_stream(&checker, stream);
     }
-    if (checker.open_calls > MAREY_OPEN_CALLS_MAX + directory->size_bytes)
+    if (checker.open_calls > marey_open_calls_max(directory))
         marey_check_find_at(&checker, 0, "more open calls than its size allows");
     marey_memory_free(checker.payload);
     marey_memory_free(checker.stack);
