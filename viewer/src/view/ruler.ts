@@ -26,7 +26,9 @@ export function drawRuler(
     context.fillStyle = colours.areaStrong
     context.fillRect(left, 0, right - left, height)
   }
-  const covered = coveredParts(context, session, width)
+  const cursor = cursorNote(context, session, width)
+  const distance = distanceNote(context, session, width)
+  const covered = coveredParts(session, width, [cursor, distance])
   const first = Math.ceil(toNanos(span, width, -60) / step)
   for (let i = first; i * step < span.to; i++) {
     const x = Math.round(toPixels(span, width, i * step)) + 0.5
@@ -47,8 +49,15 @@ export function drawRuler(
     context.fillText(text, x + 4, height / 2 - 1)
   }
   drawMarks(context, session, colours, width, height)
-  drawCursor(context, session, colours, width, height)
-  drawDistance(context, session, colours, width, height)
+  if (cursor) drawCursor(context, cursor, colours, height)
+  if (distance) drawDistance(context, distance, colours, height)
+}
+
+/** A text on the ruler that stands above all others. */
+interface Note {
+  text: string
+  left: number
+  size: number
 }
 
 function drawMarks(
@@ -88,7 +97,7 @@ function cursorNote(
   context: CanvasRenderingContext2D,
   session: Session,
   width: number,
-): { text: string; left: number; size: number } | null {
+): Note | null {
   const { cursor, span } = session
   if (cursor === null) return null
   let text = formatMoment(cursor, (span.to - span.from) / width)
@@ -107,14 +116,10 @@ function cursorNote(
 
 function drawCursor(
   context: CanvasRenderingContext2D,
-  session: Session,
+  { text, left, size }: Note,
   colours: Colours,
-  width: number,
   height: number,
 ): void {
-  const note = cursorNote(context, session, width)
-  if (!note) return
-  const { text, left, size } = note
   context.fillStyle = colours.raised
   context.strokeStyle = colours.cursor
   context.beginPath()
@@ -128,9 +133,9 @@ function drawCursor(
 /** Where no name of a moment is to stand, from and to in pixels: beyond the edges and
  * behind flags. One that is only partly seen tells another number. */
 function coveredParts(
-  context: CanvasRenderingContext2D,
   session: Session,
   width: number,
+  notes: (Note | null)[],
 ): [number, number][] {
   const { playhead, span } = session
   const flags = [...session.marks, ...(playhead === null ? [] : [playhead])]
@@ -142,10 +147,7 @@ function coveredParts(
     const x = toPixels(span, width, time)
     parts.push([x - 8, x + 8])
   }
-  for (const note of [
-    cursorNote(context, session, width),
-    distanceNote(context, session, width),
-  ])
+  for (const note of notes)
     if (note) parts.push([note.left - 7, note.left + note.size + 7])
   return parts
 }
@@ -155,7 +157,7 @@ function distanceNote(
   context: CanvasRenderingContext2D,
   session: Session,
   width: number,
-): { text: string; left: number; size: number } | null {
+): Note | null {
   const { area, span } = session
   if (!area) return null
   const left = Math.max(toPixels(span, width, area.from), 0)
@@ -168,17 +170,14 @@ function distanceNote(
 
 function drawDistance(
   context: CanvasRenderingContext2D,
-  session: Session,
+  { text, left, size }: Note,
   colours: Colours,
-  width: number,
   height: number,
 ): void {
-  const note = distanceNote(context, session, width)
-  if (!note) return
   context.fillStyle = colours.accent
   context.beginPath()
-  context.roundRect(note.left - 7, 3, note.size + 14, height - 8, 6)
+  context.roundRect(left - 7, 3, size + 14, height - 8, 6)
   context.fill()
   context.fillStyle = colours.onAccent
-  context.fillText(note.text, note.left, height / 2 - 1)
+  context.fillText(text, left, height / 2 - 1)
 }
