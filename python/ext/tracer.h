@@ -356,6 +356,33 @@ PyObject *timer_stop(PyObject *module, PyObject *unused);
  * patching. */
 bool sites_is_safe(PyCodeObject *code, Py_ssize_t offset);
 
+/* Instructions that stay on and called what is none of ours, by their addresses: asked
+ * at each such call. One whose code is gone leaves its address to another, which then
+ * stays on where it need not; nothing else comes of it. */
+#define SITES_ON 1024
+extern _Atomic uintptr_t sites_on[SITES_ON];
+
+static inline _Atomic uintptr_t *
+sites_slot(uintptr_t place)
+{
+    return &sites_on[place / 2 % SITES_ON];
+}
+
+static inline bool
+sites_stays_on(uintptr_t place)
+{
+    return atomic_load_explicit(sites_slot(place), memory_order_relaxed) == place;
+}
+
+static inline void
+sites_keep_on(uintptr_t place)
+{
+    atomic_store_explicit(sites_slot(place), place, memory_order_relaxed);
+}
+
+/* What is recorded has changed: each is to be judged again. */
+void sites_forget(void);
+
 /* ---- threads.c ---- */
 
 void threads_facts(struct marey_lane *lane, struct marey_thread_facts *out);

@@ -217,7 +217,7 @@ def test_calls_in_a_ring_are_where_the_program_says(tmp_path: Path) -> None:
     with marey.open(trace) as opened:
         assert opened.check()[1] == 0
         info = opened.info()
-        assert info.lost_count > info.event_count > 0
+        assert info.lost_count > 0
         stacks: dict[str, list[tuple[dict[str, object], list[tuple[str, int]]]]] = {}
         for event in opened.events():
             stack = stacks.setdefault(event.lane.name, [])

@@ -222,6 +222,7 @@ callers_clear(void)
         atomic_store_explicit(&callers_table[i], &callers_nothing,
                               memory_order_relaxed);
     pthread_mutex_unlock(&lock);
+    sites_forget();
 }
 
 void

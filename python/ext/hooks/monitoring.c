@@ -308,28 +308,34 @@ call_slow(PyObject *const *args)
         return PC_NONE;
     if (callee != NULL && callee->is_left_out)
         return tracer.disable; /* with what else is called from here, for a second */
-    if (tracer.is_exact || !sites_is_safe(code_of(args), PyLong_AsSsize_t(args[1])))
+    if (tracer.is_exact || !sites_is_safe(code_of(args), PyLong_AsSsize_t(args[1]))) {
+        if (callee == NULL)
+            sites_keep_on(pc_frame_place((const struct pc_frame *)frame_slow()));
         return PC_NONE;
+    }
     return tracer.disable;
 }
 
-/* First sight of a call from here, or one of a callable that comes and goes. */
+/* First sight of a call from here, one of a callable that comes and goes, or of none
+ * of ours from where any may be called. */
 static MAREY_NOINLINE PyObject *
 call_again(PyObject *const *args)
 {
     struct marey_lane *lane = marey_this_lane();
-    const struct marey_function *made =
-        callers_near((const struct pc_frame *)frame_of(lane), args[2]);
+    const struct pc_frame *frame = (const struct pc_frame *)frame_of(lane);
+    const PyMethodDef *key = cfunctions_key(args[2]);
 
-    if (made != NULL && marey_enter(lane, made, cfunctions_call_key(frame_of(lane))))
+    if (key == NULL)
+        return sites_stays_on(pc_frame_place(frame)) ? PC_NONE : call_slow(args);
+    const struct marey_function *made = callers_near(frame, args[2]);
+    if (made != NULL && marey_enter(lane, made, cfunctions_call_key((uintptr_t)frame)))
         return PC_NONE;
-    const PyMethodDef *key = tracer.has_skipped ? NULL : cfunctions_key(args[2]);
-    struct marey_function *callee = key == NULL ? NULL : cfunctions_find(key);
+    struct marey_function *callee = tracer.has_skipped ? NULL : cfunctions_find(key);
     if (callee == NULL || callee->is_skipped || callee->keep_rules != 0)
         return call_slow(args);
-    const struct pc_frame *frame = (const struct pc_frame *)frame_slow();
+    frame = (const struct pc_frame *)frame_slow();
     if (marey_enter(lane, cfunctions_made(frame, args[2], callee, true),
-                    cfunctions_call_key(frame_of(lane))))
+                    cfunctions_call_key((uintptr_t)frame)))
         return PC_NONE;
     return call_slow(args);
 }

@@ -109,7 +109,11 @@ argument_count(int opcode, int oparg)
     if (opcode == CALL_KW)
         return oparg + 1;
 #endif
-    return -1; /* CALL_FUNCTION_EX and what else there may be: stays on */
+    /* The arguments in one tuple, and a dict of named ones: where there is none, its
+     * place is left out, or holds NULL. */
+    if (opcode == CALL_FUNCTION_EX)
+        return PY_VERSION_HEX >= 0x030E0000 ? 2 : 1 + (oparg & 1);
+    return -1; /* what else there may be: stays on */
 }
 
 static bool
@@ -172,4 +176,13 @@ sites_is_safe(PyCodeObject *code, Py_ssize_t offset)
     if (id != 0)
         atomic_store_explicit(place, key | result, memory_order_relaxed);
     return result;
+}
+
+_Atomic uintptr_t sites_on[SITES_ON];
+
+void
+sites_forget(void)
+{
+    for (size_t i = 0; i < SITES_ON; i++)
+        atomic_store_explicit(&sites_on[i], 0, memory_order_relaxed);
 }
