@@ -112,6 +112,8 @@ cfunctions_made(const struct pc_frame *frame, PyObject *callable,
 void
 cfunctions_has_skipped(void)
 {
+    if (tracer.has_skipped)
+        return;
     tracer.has_skipped = true;
     callers_clear();
 }
