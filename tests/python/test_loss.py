@@ -270,7 +270,7 @@ def test_a_ring_keeps_the_newest_as_they_were(tmp_path: Path) -> None:
 
 
 THREADS = """
-import sys, threading
+import os, sys, threading, time
 
 def leaf(n):
     return len(str(n))
@@ -283,6 +283,8 @@ for n in range(int(sys.argv[1])):
     thread = threading.Thread(target=work, name=f"w{n}")
     thread.start()
     thread.join()
+while len(os.listdir("/proc/self/task")) > 1:  # joined, and not quite over
+    time.sleep(0.001)
 """
 
 

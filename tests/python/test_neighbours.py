@@ -215,7 +215,7 @@ outer()
 import faulthandler, os, sys
 reader, writer = os.pipe()
 def inner():
-    faulthandler.dump_traceback_later(0.01, file=writer)
+    faulthandler.dump_traceback_later(0.3, file=writer)  # it waits by then
     text = b""
     while b"<module>" not in text:
         text += os.read(reader, 1 << 16)
